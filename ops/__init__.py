@@ -1,0 +1,1 @@
+"""Running it: settings, command line, the embedded broker, topic administration."""
