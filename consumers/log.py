@@ -1,0 +1,208 @@
+"""What the engine needs of Kafka: one Protocol, and the frozen data that passes through it.
+
+`kafka_python.py` and `memory.py` implement it, and `tests/contract` holds both to the same suite.
+
+The cycle of a worker, one at a time and in one thread:
+
+    polled = log.poll(…)                    # the only place where partitions come and go
+    for p in polled.revoked: drop it        # first, because a partition may be in both sets
+    for p in polled.assigned: restore from log.committed(p) and log.changelog(p), log.seek(p), log.resume(p)
+    log.begin(); log.send(…) …; log.commit({p: Position(…), …})
+
+There is no poll between `begin` and `commit`, so a partition never goes while a transaction is open. What
+another member may have taken meanwhile (this one was slow, or suspended) is refused by `commit`: the
+offsets carry the generation of the group as it was at the poll. After any error of `begin`, `send` or
+`commit` the outcome is unknown: throw memory away, `reset()`, and restore what the next poll reports as
+assigned.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+class LogError(Exception):
+    """The log cannot go on and trying again will not help: end the worker with this sentence."""
+
+
+class Fenced(LogError):  # noqa: N818 (named by its cure, as every error of ours)
+    """Another process runs under this worker's id: end this one."""
+
+
+class Restart(LogError):  # noqa: N818 (see Fenced)
+    """What happened to the open transaction is unknown, or it is certain that it was refused.
+
+    The cure: throw away everything in memory, call `Log.reset`, restore.
+    """
+
+
+class Unavailable(Restart):
+    """The cluster does not answer. The same cure as `Restart`, after a back-off."""
+
+
+# Names of headers are UTF-8 in Kafka's protocol, but no broker checks that. Bytes that are not UTF-8 arrive
+# as lone surrogates (PEP 383, `surrogateescape`) and leave as the bytes they were, so that a dead letter
+# keeps them.
+Headers = tuple[tuple[str, bytes | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record as it was read. `timestamp_us`: microseconds since the epoch (Kafka has milliseconds)."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp_us: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A record to be written. The partition is explicit: output goes where its input came from."""
+
+    topic: str
+    partition: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far a partition's input is done: the next offset to read, and what the engine noted beside it."""
+
+    offset: int
+    metadata: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """What one poll brought.
+
+    `records`: by partition, in offset order. `revoked`: gone since the last poll, whether handed over or
+    lost; drop them without a word. `assigned`: gained, and paused until `seek` and `resume`. A partition in
+    both was lost and regained: drop, then restore.
+    """
+
+    records: Mapping[int, Sequence[Record]] = field(default_factory=dict)
+    assigned: frozenset[int] = frozenset()
+    revoked: frozenset[int] = frozenset()
+
+
+class Log(Protocol):
+    """One member of the group that works on the events topic, with its transactional producer."""
+
+    @property
+    def partitions(self) -> int:
+        """Return the number of partitions of the events topic."""
+
+    def poll(self, timeout_seconds: float, max_records: int) -> Polled:
+        """Wait up to `timeout_seconds` for at most `max_records` records of partitions that were resumed.
+
+        While the group is rebalancing there are no records, and it may take 0.1 s even with a shorter time-
+        out. Raises Unavailable, Fenced, LogError.
+        """
+
+    def committed(self, partition: int) -> Position:
+        """Return the position last committed for a partition, or its earliest offset with no metadata.
+
+        Waits until transactions that are about to commit a position have ended. Raises Unavailable.
+        """
+
+    def changelog(self, partition: int, start: int = 0) -> Iterator[Record]:
+        """Read the state topic's partition from `start` to its end as of this call, committed records only.
+
+        Read after `committed`, it has every record of the transactions up to that position. Raises
+        Unavailable.
+        """
+
+    def at_end(self, partitions: Collection[int]) -> frozenset[int]:
+        """Return those whose next record lies at the last stable offset of the events topic, asked now.
+
+        Raises Unavailable.
+        """
+
+    def seek(self, partition: int, offset: int) -> None:
+        """Let the next record of an assigned partition be the one at `offset` or the first after it."""
+
+    def pause(self, partition: int) -> None:
+        """Deliver nothing of this partition until `resume`."""
+
+    def resume(self, partition: int) -> None:
+        """Deliver this partition's records from where it was sought."""
+
+    def begin(self) -> None:
+        """Begin the transaction. Raises Restart."""
+
+    def send(self, outgoing: Outgoing) -> None:
+        """Add a record to the open transaction. Raises Restart."""
+
+    def commit(self, positions: Mapping[int, Position]) -> None:
+        """Commit what was sent, and the positions, together or not at all.
+
+        `positions` must not be empty, also when only clocks fired: it is the positions that are refused to
+        a member whose partitions are another's by now. Raises Restart (whether it happened is unknown),
+        Fenced.
+        """
+
+    def reset(self) -> None:
+        """Abort whatever may be open and start anew as the same worker.
+
+        Every partition still owned is paused, and the next poll reports it as revoked and assigned. May be
+        repeated. Raises Unavailable, Fenced.
+        """
+
+    def close(self, *, leave_group: bool = True) -> None:
+        """End.
+
+        `leave_group` hands the partitions over at once; without it they wait a session for this worker's
+        return.
+        """
+
+
+class Reader(Protocol):
+    """Reading topics outside any group: committed records only, to the end as of now."""
+
+    def partitions(self, topic: str) -> int:
+        """Return the number of partitions. Raises LogError where there is no such topic."""
+
+    def beginnings(self, topic: str) -> dict[int, int]:
+        """Return, by partition, the earliest offset that is still kept."""
+
+    def ends(self, topic: str) -> dict[int, int]:
+        """Return, by partition, the last stable offset: everything before it is decided."""
+
+    def read(self, topic: str, partition: int, start: int = 0, end: int | None = None) -> Iterator[Record]:
+        """Read a partition in order, from `start` up to `end` (the last stable offset as of now)."""
+
+    def committed(self, group: str, topic: str) -> dict[int, Position]:
+        """Return, by partition, the positions that a group has committed, where it has."""
+
+    def close(self) -> None:
+        """Let go of the connections."""
+
+
+class Publisher(Protocol):
+    """Writing records outside any transaction, idempotently."""
+
+    def send(
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Headers = (),
+        partition: int | None = None,
+    ) -> None:
+        """Queue a record; without a partition it goes where the key hashes to (murmur2).
+
+        Waits while too much is queued. Raises Unavailable.
+        """
+
+    def flush(self) -> None:
+        """Wait until all that was sent is written. Raises Unavailable if one record was not."""
+
+    def close(self) -> None:
+        """Let go of the connections; what was not flushed may be lost."""
