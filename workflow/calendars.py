@@ -218,10 +218,6 @@ class Calendar:
         return (day - _EPOCH_DATE).days * _DAY_US + minute * _MINUTE_US - offset // _MICROSECOND
 
 
-ALWAYS: Final = Calendar(always=True)
-"""Open day and night: the calendar that every policy knows as ``always``."""
-
-
 def time_zone(name: str) -> ZoneInfo:
     """The IANA time zone of that name.
 
@@ -275,3 +271,7 @@ def _plain_sum(start: datetime, duration: timedelta) -> datetime:
         return start + duration
     except OverflowError:
         return LATEST if duration > _ZERO else EARLIEST
+
+
+ALWAYS: Final = Calendar(always=True)
+"""Open day and night: the calendar that every policy knows as ``always``."""
