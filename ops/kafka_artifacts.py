@@ -154,6 +154,8 @@ class _Verified:
 
 
 def _fetch_all(jars: Sequence[Jar], directory: Path, progress: Progress) -> None:
+    for left_over in directory.parent.glob("incoming-*"):  # of a start that was killed; we hold the lock
+        shutil.rmtree(left_over)
     total = sum(jar.size_bytes for jar in jars)
     done = 0
     progress(0, total)
