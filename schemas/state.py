@@ -126,6 +126,7 @@ class Ticket(Frozen):
     reopenable_until: Instant | None = None
     promised_deadline: Instant | None = None
     scheduled_at: Instant | None = None
+    contacted_by: str | None = None
     resumes_to: State | None = None
     clocks: tuple[Clock, ...] = ()
     triggers: dict[str, Mark] = {}

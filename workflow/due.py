@@ -1,0 +1,132 @@
+"""When a ticket's clocks are due, and what a firing does (contract, "Clock rules" and "Time").
+
+The deadline is part of the ticket's state; what is due next is derived from it. A firing is decided like any other
+command: what was due is computed again, so that a stale index can never fire anything.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+from schemas.instants import format_instant, seconds
+from schemas.records import REOPENING_WINDOW, Change, Role, Told
+from schemas.state import EXPIRED, Clock, State, Ticket
+from workflow.ledger import ZERO, Ledger, add_business, matching_fields
+from workflow.policy import Action, Kind, Policies, Rule, Threshold
+from workflow.sla import act, finish, stand
+from workflow.states import CLOSE, ESCALATE, next_state
+
+WINDOW_OVER: Final = "over"
+"""The threshold's name when a closed ticket's reopening window ends."""
+
+
+class Due(NamedTuple):
+    """Something that a ticket is due for. Tuples sort in the order of firing (contract, "Time")."""
+
+    at: datetime
+    ticket_id: str
+    clock: str
+    cycle: int
+    order: int
+    threshold: str
+
+
+def next_due(ticket: Ticket, policies: Policies) -> Due | None:
+    """What the ticket is due for first, or None where nothing is left to come."""
+    first: Due | None = None
+    for clock in ticket.clocks:
+        if clock.running and not clock.paused:
+            due = _clock_due(ticket, clock, policies)
+            if due is not None and (first is None or due < first):
+                first = due
+    if ticket.reopenable_until is not None:
+        over = Due(ticket.reopenable_until, ticket.ticket_id, REOPENING_WINDOW, 1, 0, WINDOW_OVER)
+        if first is None or over < first:
+            first = over
+    return first
+
+
+def _clock_due(ticket: Ticket, clock: Clock, policies: Policies) -> Due | None:
+    """The first threshold of a clock that has not fired; what is passed already is due when that was set."""
+    policy = policies.get(clock.policy)
+    rule = policy.rule(clock.rule)
+    target, elapsed = timedelta(seconds=clock.target_seconds), timedelta(seconds=clock.elapsed_seconds)
+    waiting = [(each.point(target), each) for each in rule.thresholds if _may_fire(each, clock, target)]
+    if not waiting:
+        return None
+    passed = [each.order for point, each in waiting if _is_passed(point, elapsed)]
+    if passed:
+        at, order = clock.since, min(passed)
+    else:
+        point, order = min((point, each.order) for point, each in waiting)
+        calendar = policy.calendar_of(rule, ticket.region)
+        at = max(add_business(calendar, clock.since, elapsed, point), clock.since)
+    return Due(at, ticket.ticket_id, clock.clock, clock.cycle, order, _named(rule, order))
+
+
+def _is_passed(point: timedelta, elapsed: timedelta) -> bool:
+    return point < elapsed or (point == elapsed and elapsed > ZERO)
+
+
+def _may_fire(threshold: Threshold, clock: Clock, target: timedelta) -> bool:
+    if threshold.name in clock.fired:
+        return False
+    return threshold.kind is not Kind.WARN or threshold.point(target) >= ZERO
+
+
+def _named(rule: Rule, order: int) -> str:
+    return next(each.name for each in rule.thresholds if each.order == order)
+
+
+@dataclass(frozen=True, slots=True)
+class Fired:
+    """What a firing does to the ticket besides its clocks."""
+
+    trigger: str | None
+    to: State | None
+    level: int
+    changed: dict[str, str | None]
+
+
+def fire(ledger: Ledger, ticket: Ticket, due: Due) -> Fired:
+    """Decide a firing that is still due; the ledger's `at` is when it was due."""
+    if due.clock == REOPENING_WINDOW:
+        for clock in ledger.running():
+            finish(ledger, clock, cancel=True)
+        return Fired(None, None, ticket.level, {})
+    clock = ledger.clocks[due.clock]
+    threshold = next(each for each in ledger.rule(clock).thresholds if each.name == due.threshold)
+    change = {Kind.WARN: Change.WARNED, Kind.BREACH: Change.BREACHED, Kind.STEP: Change.STEPPED}[threshold.kind]
+    found = {
+        "threshold": threshold.name,
+        "found_at": ledger.now,
+        "lateness_seconds": seconds(ledger.now - due.at),
+    }
+    told = told_of(ticket, threshold.notify)
+    ledger.change(clock, change, due.at, **found, **({"told": told} if told else {}))
+    return _do(ledger, ticket, threshold.do)
+
+
+def told_of(ticket: Ticket, roles: tuple[Role, ...]) -> tuple[Told, ...]:
+    """Who of the roles there is to tell; a role that nobody fills is told nothing."""
+    there: dict[Role, str | None] = {Role.SUPERVISOR: ticket.queue}
+    if ticket.operator is not None:
+        there[Role.OPERATOR] = ticket.operator
+    if ticket.client is not None and ticket.client.notify != "none":
+        there[Role.CLIENT] = None
+    return tuple(Told.model_construct(role=role, ref=there[role]) for role in roles if role in there)
+
+
+def _do(ledger: Ledger, ticket: Ticket, action: Action) -> Fired:
+    unchanged = Fired(None, ticket.state, ticket.level, {})
+    if action is Action.NONE:
+        return unchanged
+    to = next_state(ticket, ESCALATE if action is Action.ESCALATE else CLOSE)
+    if to is None:
+        return unchanged  # resolved or closed: it only notifies
+    if action is Action.ESCALATE:
+        stand(ledger, to)
+        return Fired("escalated", to, ticket.level + 1, {})
+    act(ledger, ("closed",), matching_fields(ticket), to)
+    until = format_instant(ledger.at + ledger.policy.reopening_window)
+    return Fired("closed", to, ticket.level, {"close_reason": EXPIRED, "reopenable_until": until})

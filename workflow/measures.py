@@ -1,0 +1,102 @@
+"""What is measured when a fact happens (contract, "Metric event")."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Final
+
+from schemas.instants import seconds
+from schemas.records import Change, EventCause, Metric, MetricName, Outcome
+from schemas.state import EXPIRED, Ticket, Verdict
+from workflow.decide import Accepted
+
+NO_REGION: Final = "none"
+"""The `region` label of a ticket without one."""
+
+_OUTCOMES: Final = {
+    Change.MET: Outcome.MET,
+    Change.BREACHED: Outcome.BREACHED,
+    Change.CANCELLED: Outcome.CANCELLED,
+}
+
+
+def metrics(fact: Accepted) -> list[tuple[str, Metric]]:
+    """The measurements of a fact, each with its record id; labels are the ticket's after it."""
+    ticket = fact.after or fact.before
+    if ticket is None:
+        return []
+    found = []
+    counts: dict[MetricName, int] = {}
+    for name, value, labels in (*_of_ticket(fact, ticket), *_of_clocks(fact)):
+        counts[name] = counts.get(name, 0) + 1
+        record_id = f"{fact.entry.record_id}/{name}/{counts[name]}"
+        unit = "s" if name.endswith("_seconds") else "1"
+        metric = Metric.model_construct(
+            metric=name, value=value, unit=unit, labels={**labels, **_labels(ticket)}
+        )
+        found.append((record_id, metric))
+    return found
+
+
+def _labels(ticket: Ticket) -> dict[str, str]:
+    return {
+        "category": str(ticket.category),
+        "queue": str(ticket.queue),
+        "channel": str(ticket.channel),
+        "priority": str(ticket.priority),
+        "region": ticket.region or NO_REGION,
+    }
+
+
+def _since(start: datetime, at: datetime) -> float:
+    """Seconds of wall time; an event that counts before the registration waited for nothing."""
+    return max(seconds(at - start), 0.0)
+
+
+def _of_ticket(fact: Accepted, ticket: Ticket) -> Iterator[tuple[MetricName, float | int, dict[str, str]]]:
+    entry, before = fact.entry, fact.before
+    if entry.trigger == "assigned" and before is not None and before.assigned_at is None:
+        yield MetricName.WAIT_SECONDS, _since(ticket.registered_at, entry.at), {}
+    if entry.trigger == "resolved":
+        yield MetricName.RESOLUTION_SECONDS, _since(ticket.registered_at, entry.at), {}
+    if _is_repeat_contact(fact):
+        yield MetricName.REPEAT_CONTACT, 1, {}
+    if entry.trigger == "escalated":
+        yield MetricName.ESCALATION, 1, {}
+    if entry.trigger == "reopened":
+        yield MetricName.REOPENING, 1, {}
+    if _is_correction(fact):
+        yield MetricName.CORRECTION, 1, {}
+
+
+def _is_repeat_contact(fact: Accepted) -> bool:
+    """A new ticket that follows another, or a citizen who turns to us about a closed one."""
+    if fact.before is None:
+        return "follows" in fact.entry.changed
+    return (
+        fact.entry.trigger == "contacted"
+        and fact.before.state == "closed"
+        and fact.entry.changed.get("contacted_by") == "client"
+    )
+
+
+def _is_correction(fact: Accepted) -> bool:
+    """A verdict was withdrawn, or a person gave the reason of a closing that was the engine's."""
+    if any(change.change is Change.RETRACTED for change in fact.entry.clocks):
+        return True
+    replaced = fact.before is not None and fact.before.close_reason == EXPIRED
+    return replaced and fact.entry.trigger == "closed" and isinstance(fact.entry.cause, EventCause)
+
+
+def _of_clocks(fact: Accepted) -> Iterator[tuple[MetricName, int, dict[str, str]]]:
+    for change in fact.entry.clocks:
+        outcome = _OUTCOMES.get(change.change)
+        if change.change is Change.RETRACTED:
+            outcome = _withdrawn(fact, change.clock)
+        if outcome is not None:
+            yield MetricName.CLOCK_OUTCOME, 1, {"clock": change.clock, "outcome": str(outcome)}
+
+
+def _withdrawn(fact: Accepted, clock_id: str) -> Outcome:
+    clock = None if fact.before is None else fact.before.clock(clock_id)
+    was_met = clock is not None and clock.verdict is Verdict.MET
+    return Outcome.UNMET if was_met else Outcome.RETRACTED

@@ -1,0 +1,290 @@
+"""What an event does to a ticket's clocks (contract, "Clock rules", "Re-matching", "Event time", "Reopening").
+
+One event acts so: cancel and stop under the running rule; fields change; re-match; start; then pause or resume by
+the new state. Everything here works on a Ledger, which records each change and applies it.
+"""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
+
+from schemas.instants import seconds
+from schemas.records import Change
+from schemas.state import Clock, Mark, State, Verdict
+from workflow.ledger import ZERO, Fields, Ledger, add_business
+from workflow.policy import Policy, Reopen, Rule, Target
+
+BREACH = "breach"
+"""The name of the threshold at the deadline."""
+
+
+def act(
+    ledger: Ledger, triggers: Collection[str], fields: Fields, state: State, *, cancelling: bool = False
+) -> None:
+    """Do to the clocks what the triggers of one event do, in the order of the contract.
+
+    `fields` and `state` are the ticket's after the event. `cancelling`: the ticket closes as cancelled, duplicate
+    or merged, which cancels before any stop.
+    """
+    ended = [name for name, clock in ledger.clocks.items() if not clock.running]
+    _end(ledger, triggers, cancelling=cancelling)
+    before, ledger.fields = ledger.fields, fields
+    if ledger.ticket is not None and before != fields:
+        _rematch(ledger, before)
+        _start_late(ledger, triggers)
+    if "contacted" not in triggers or state is not State.CLOSED:
+        _start(ledger, triggers)
+    if "reopened" in triggers:
+        _reopen(ledger, ended)
+    stand(ledger, state)
+
+
+def finish(ledger: Ledger, clock: Clock, *, cancel: bool) -> None:
+    """End a clock: met, cancelled, or stopped where the promise is broken already.
+
+    An event that counts at or before the declared deadline withdraws that breach first.
+    """
+    at = ledger.moment(clock)
+    if ledger.breach_is_wrong(clock, at):
+        clock = ledger.retract(clock, at)
+    elif not clock.running:
+        return
+    if clock.breached:
+        ledger.change(clock, Change.STOPPED, at)
+    elif cancel:
+        ledger.change(clock, Change.CANCELLED, at)
+    elif _is_late(ledger, clock, at):
+        # The deadline was set into the past by an event of this very instant, so that no firing came between.
+        ledger.change(_breach_now(ledger, clock, at), Change.STOPPED, at)
+    else:
+        ledger.change(clock, Change.MET, at)
+
+
+def stand(ledger: Ledger, state: State) -> None:
+    """Pause or resume every running clock by the state that the ticket is in."""
+    for clock in ledger.running():
+        pauses = state in ledger.rule(clock).pause
+        if pauses and not clock.paused:
+            _pause(ledger, clock)
+        elif clock.paused and not pauses:
+            _resume(ledger, clock)
+
+
+def _end(ledger: Ledger, triggers: Collection[str], *, cancelling: bool) -> None:
+    was_closed = ledger.ticket is not None and ledger.ticket.state is State.CLOSED
+    reconsiders = was_closed and "closed" in triggers
+    for name in sorted(ledger.clocks):
+        clock = ledger.clocks[name]
+        rule = ledger.rule(clock)
+        cancel = cancelling or not rule.cancel.isdisjoint(triggers)
+        if not cancel and rule.stop.isdisjoint(triggers):
+            continue
+        if clock.running:
+            finish(ledger, clock, cancel=cancel)
+        elif clock.ended_by_engine and reconsiders:
+            _reconsider(ledger, clock, cancel=cancel)
+
+
+def _reconsider(ledger: Ledger, clock: Clock, *, cancel: bool) -> None:
+    """Judge again a clock that the engine's own closing ended, now that a person closed the ticket."""
+    if clock.verdict is Verdict.MET and cancel:
+        at = ledger.moment(clock)
+        ledger.change(ledger.retract(clock, at), Change.CANCELLED, at)
+    else:
+        finish(ledger, clock, cancel=cancel)
+
+
+def _is_late(ledger: Ledger, clock: Clock, at: datetime) -> bool:
+    if clock.paused:
+        return clock.elapsed_seconds > clock.target_seconds
+    return clock.deadline is not None and at > clock.deadline
+
+
+def _breach_now(ledger: Ledger, clock: Clock, at: datetime) -> Clock:
+    lateness = seconds(ledger.now - at)
+    found = {"threshold": BREACH, "found_at": ledger.now, "lateness_seconds": lateness}
+    return ledger.change(clock, Change.BREACHED, at, **found)
+
+
+def _rematch(ledger: Ledger, before: Fields) -> None:
+    """Let running clocks find their rule anew, within the policy version that they started under."""
+    after = ledger.fields
+    for clock in ledger.running():
+        policy = ledger.policies.get(clock.policy)
+        old, new = policy.rule(clock.rule), policy.match(clock.clock, after)
+        old_calendar = policy.calendar_of(old, before["region"])
+        if new is not None and new.number == old.number:
+            if policy.calendar_of(new, after["region"]) is old_calendar:
+                continue
+        ledger.fields = before  # what has elapsed was counted in the old region's hours
+        elapsed = ledger.elapsed(clock, ledger.moment(clock))
+        if new is None:
+            finish(ledger, clock, cancel=True)
+        else:
+            _retarget(ledger, clock, policy, new, elapsed, after)
+        ledger.fields = after
+
+
+def _retarget(
+    ledger: Ledger, clock: Clock, policy: Policy, rule: Rule, elapsed: timedelta, after: Fields
+) -> None:
+    """Go on under a rule: elapsed stays as counted, the remainder runs under the new one."""
+    at = ledger.moment(clock)
+    target = ledger.target(rule, at, elapsed)
+    if target is None:
+        finish(ledger, clock, cancel=True)
+        return
+    deadline = add_business(policy.calendar_of(rule, after["region"]), at, elapsed, target)
+    if clock.breached and clock.deadline is not None:
+        deadline = clock.deadline  # the breach is a fact; only the steps move
+    values = {
+        "deadline": None if clock.paused else deadline,
+        "elapsed_seconds": seconds(elapsed),
+        "target_seconds": seconds(target),
+        "rule": rule.number,
+        "policy": policy.label,
+    }
+    ledger.record(clock.clock, clock.cycle, Change.RETARGETED, at, values)
+
+
+def _start_late(ledger: Ledger, triggers: Collection[str]) -> None:
+    """Start clocks that match for the first time, at their last start trigger, if nothing has ended them since."""
+    for clock_id in ledger.policy.clock_ids:
+        rule = ledger.policy.match(clock_id, ledger.fields)
+        if rule is None or clock_id in ledger.clocks or not rule.start.isdisjoint(triggers):
+            continue
+        if not (rule.stop | rule.cancel).isdisjoint(triggers):
+            continue
+        begun = _last_start(ledger, rule)
+        if begun is not None:
+            trigger, at = begun
+            ledger.begin(clock_id, ledger.policy, rule, by=trigger, elapsed=_counted_since(ledger, rule, at))
+
+
+def _last_start(ledger: Ledger, rule: Rule) -> tuple[str, datetime] | None:
+    """The rule's last start trigger and its instant, if no stop or cancel trigger came since."""
+    assert ledger.ticket is not None  # noqa: S101 - only a ticket that exists can change its fields
+    marks = ledger.ticket.triggers
+    starts = [name for name in sorted(rule.start) if name in marks]
+    if not starts:
+        return None
+    begun = max(starts, key=lambda name: marks[name].seq)
+    ends = (name for name in rule.stop | rule.cancel if name in marks)
+    if any(_came_since(marks, name, begun) for name in ends):
+        return None
+    return begun, marks[begun].at
+
+
+def _came_since(marks: Mapping[str, Mark], name: str, begun: str) -> bool:
+    """Whether the last `name` came after the last `begun`; a drop that creates is created first, then dropped."""
+    if marks[name].seq == marks[begun].seq:
+        return begun == "created" and name != "created"
+    return marks[name].seq > marks[begun].seq
+
+
+def _counted_since(ledger: Ledger, rule: Rule, start: datetime) -> timedelta:
+    """The business time from `start` to the fact, without the states in which the rule pauses."""
+    assert ledger.ticket is not None  # noqa: S101 - see _last_start
+    calendar = ledger.policy.calendar_of(rule, ledger.fields["region"])
+    counted, since, pauses = ZERO, start, False
+    for entered in (*ledger.ticket.history, None):
+        until = ledger.at if entered is None else min(max(entered.at, start), ledger.at)
+        if not pauses:
+            counted += calendar.elapsed(since, until)
+        since = max(since, until)
+        pauses = entered is not None and entered.state in rule.pause
+    return counted
+
+
+def _start(ledger: Ledger, triggers: Collection[str]) -> None:
+    for clock in ledger.running():
+        rule = ledger.rule(clock)
+        # Elsewhere a start while running is ignored; an announcement replaces the one before it.
+        if isinstance(rule.target, Target) and not rule.start.isdisjoint(triggers):
+            _renew(ledger, clock, rule)
+    for clock_id in ledger.policy.clock_ids:
+        clock_or_none = ledger.clocks.get(clock_id)
+        if clock_or_none is not None and clock_or_none.running:
+            continue
+        rule_or_none = ledger.policy.match(clock_id, ledger.fields)
+        if rule_or_none is not None:
+            started_by = next((name for name in triggers if name in rule_or_none.start), None)
+            if started_by is not None:
+                ledger.begin(clock_id, ledger.policy, rule_or_none, by=started_by)
+
+
+def _renew(ledger: Ledger, clock: Clock, rule: Rule) -> None:
+    """Announce another instant: a retarget, or after a breach the end of this cycle, so that the next one starts."""
+    at = ledger.moment(clock)
+    if ledger.breach_is_wrong(clock, at):
+        clock = ledger.retract(clock, at)
+    if clock.breached:
+        ledger.change(clock, Change.STOPPED, at)
+    else:
+        policy = ledger.policies.get(clock.policy)
+        _retarget(ledger, clock, policy, rule, ledger.elapsed(clock, at), ledger.fields)
+
+
+def _reopen(ledger: Ledger, ended: Collection[str]) -> None:
+    for name in sorted(ended):
+        clock = ledger.clocks[name]
+        mode = ledger.rule(clock).reopen
+        if clock.running or mode is Reopen.NONE:
+            continue
+        if mode is Reopen.RESTART:
+            rule = ledger.policy.match(name, ledger.fields)
+            if rule is not None:
+                ledger.begin(name, ledger.policy, rule, by="reopened")
+        else:
+            _continue(ledger, clock)
+
+
+def _continue(ledger: Ledger, clock: Clock) -> None:
+    """Let an ended clock go on where it stood: a met is withdrawn, a breach stays, the gap is not counted."""
+    at = ledger.moment(clock)
+    elapsed = ledger.elapsed(clock, at)
+    clock = clock if clock.verdict is not Verdict.MET else _withdraw_met(ledger, clock, at, elapsed)
+    _go_on(ledger, clock, at, elapsed)
+    _rematch_one(ledger, ledger.clocks[clock.clock])
+
+
+def _withdraw_met(ledger: Ledger, clock: Clock, at: datetime, elapsed: timedelta) -> Clock:
+    return ledger.change(clock, Change.RETRACTED, at, elapsed_seconds=seconds(elapsed))
+
+
+def _rematch_one(ledger: Ledger, clock: Clock) -> None:
+    """Follow what was reclassified while the clock had ended."""
+    policy = ledger.policies.get(clock.policy)
+    rule = policy.match(clock.clock, ledger.fields)
+    if rule is not None and rule.number != clock.rule:
+        _retarget(ledger, clock, policy, rule, timedelta(seconds=clock.elapsed_seconds), ledger.fields)
+
+
+def _pause(ledger: Ledger, clock: Clock) -> None:
+    at = ledger.moment(clock)
+    if ledger.breach_is_wrong(clock, at):
+        clock = ledger.retract(clock, at)
+    ledger.change(clock, Change.PAUSED, at, deadline=None)
+
+
+def _resume(ledger: Ledger, clock: Clock) -> None:
+    _go_on(ledger, clock, ledger.moment(clock), timedelta(seconds=clock.elapsed_seconds))
+
+
+def _go_on(ledger: Ledger, clock: Clock, at: datetime, elapsed: timedelta) -> None:
+    target = timedelta(seconds=clock.target_seconds)
+    deadline = add_business(ledger.calendar(clock), at, elapsed, target)
+    if clock.breached and clock.deadline is not None:
+        deadline = clock.deadline
+    ledger.change(clock, Change.RESUMED, at, deadline=deadline, elapsed_seconds=seconds(elapsed))
+
+
+def move_start(ledger: Ledger, earlier: datetime, registered_at: datetime) -> None:
+    """Let running clocks that started at `created` count from an earlier registration (contract, `absorbed`)."""
+    for clock in ledger.running():
+        policy = ledger.policies.get(clock.policy)
+        rule = policy.rule(clock.rule)
+        if clock.by != "created" or isinstance(rule.target, Target):
+            continue
+        at = ledger.moment(clock)
+        more = policy.calendar_of(rule, ledger.fields["region"]).elapsed(earlier, registered_at)
+        _retarget(ledger, clock, policy, rule, ledger.elapsed(clock, at) + more, ledger.fields)
