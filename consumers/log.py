@@ -90,6 +90,7 @@ class Polled:
     records: Mapping[int, Sequence[Record]] = field(default_factory=dict)
     assigned: frozenset[int] = frozenset()
     revoked: frozenset[int] = frozenset()
+    stable: bool = True
 
 
 class Log(Protocol):
@@ -206,3 +207,10 @@ class Publisher(Protocol):
 
     def close(self) -> None:
         """Let go of the connections; what was not flushed may be lost."""
+
+
+def lag(reader: Reader, group: str, topic: str) -> dict[int, int]:
+    """Return, by partition, how many offsets a group has not committed yet (all, where it has none)."""
+    ends, beginnings, positions = reader.ends(topic), reader.beginnings(topic), reader.committed(group, topic)
+    done = {p: max(positions[p].offset if p in positions else 0, beginnings[p]) for p in ends}
+    return {p: max(end - done[p], 0) for p, end in ends.items()}

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from consumers.log import Headers, LogError, Outgoing, Polled, Position, Record, Restart, Unavailable
 from consumers.memory_group import Member, MemoryGroup
+from schemas.topics import partition_for
 
 
 @dataclass(slots=True, eq=False)
@@ -137,6 +138,10 @@ class MemoryBroker:
             if commit:
                 transaction.group.positions.update(positions)
 
+    def time_out(self, transactional_id: str) -> None:
+        """Abort what is open under this id and fence its producer, as the broker does when it is late."""
+        self.init_producer(transactional_id)
+
     def _check(self, transaction: Transaction) -> None:
         if self._epochs.get(transaction.transactional_id) != transaction.epoch:
             raise Restart("the transaction was aborted: a newer producer has its id, or its time was out")
@@ -187,7 +192,10 @@ class MemoryLog:
         owned = self._member.owned if self._member is not None else frozenset()
         kept = frozenset() if self._forget else self._told & owned
         polled = Polled(
-            self._take(kept, max_records) if stable else {}, assigned=owned - kept, revoked=self._told - kept
+            self._take(kept, max_records) if stable else {},
+            assigned=owned - kept,
+            revoked=self._told - kept,
+            stable=stable,
         )
         for gone in (polled.revoked | polled.assigned) & self._running.keys():
             del self._running[gone]
@@ -203,7 +211,7 @@ class MemoryLog:
             self._forget = True
             self._member = self._group.join(self._worker_id)
             stable = self._group.sync(self._member)
-        self._generation = self._member.generation
+        self._generation = self._member.generation if stable else 0
         return stable
 
     def _take(self, partitions: frozenset[int], max_records: int) -> dict[int, list[Record]]:
@@ -317,9 +325,7 @@ class MemoryLog:
         self._forget = True
 
     def close(self, *, leave_group: bool = True) -> None:
-        """See `Log.close`. An open transaction is aborted."""
-        if self._transaction is not None and self._epoch is not None:
-            self._broker.finish(self._transaction, commit=False)
+        """See `Log.close`. An open transaction stays so until this worker starts again or its time is out."""
         self._transaction = self._epoch = None
         if self._member is not None and leave_group:
             self._group.leave(self._member)
@@ -377,8 +383,6 @@ class MemoryPublisher:
         partition: int | None = None,
     ) -> None:
         """See `Publisher.send`."""
-        from schemas.topics import partition_for
-
         if partition is None:
             partition = 0 if key is None else partition_for(key, len(self._broker.topic(topic)))
         self._broker.append(topic, key, value, headers, partition=partition)

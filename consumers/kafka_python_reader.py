@@ -1,0 +1,227 @@
+"""Reading topics outside the group, and writing outside transactions, with kafka-python."""
+
+import logging
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from kafka import (
+    IsolationLevel,
+    KafkaAdminClient,
+    KafkaConsumer,
+    KafkaProducer,
+    OffsetSpec,
+    TopicPartition,
+    errors,
+)
+
+from consumers import kafka_python_client as client
+from consumers.kafka_options import KafkaOptions, Timeouts
+from consumers.kafka_python_records import NULL, install, sendable
+from consumers.log import Headers, LogError, Position, Record, Unavailable
+
+_logger = logging.getLogger(__name__)
+
+_POLL_RECORDS = 2_000
+_POLL_SECONDS = 0.5
+_MAX_UNACKNOWLEDGED = 10_000
+
+
+def to_record(received: Any) -> Record:
+    """Return our record for one of the client's."""
+    return Record(
+        received.topic,
+        received.partition,
+        received.offset,
+        received.timestamp * 1000,
+        received.key,
+        received.value,
+        tuple(received.headers),
+    )
+
+
+class KafkaReader:
+    """Reads committed records of any topic. Implements `consumers.log.Reader`."""
+
+    def __init__(
+        self, options: KafkaOptions, *, timeouts: Timeouts | None = None, client_id: str = "ticketflow-reader"
+    ) -> None:
+        """Connect. Raises Unavailable, LogError."""
+        install()
+        self._options = options
+        self._timeouts = timeouts or Timeouts()
+        self._client_id = client_id
+        with client.cured("connecting to Kafka"):
+            connection = client.connection(options, self._timeouts, client_id)
+            self._admin = KafkaAdminClient(**connection, retry_backoff_ms=50)
+            self._consumer = self._new_consumer()
+
+    def _new_consumer(self) -> Any:
+        settings = client.consumer(self._options, self._timeouts, self._client_id)
+        # A reader is not the engine: it begins where the topic begins by now.
+        return KafkaConsumer(**settings, group_id=None, auto_offset_reset="earliest")
+
+    def partitions(self, topic: str) -> int:
+        """See `Reader.partitions`."""
+        with client.cured(f"looking up topic {topic}"):
+            found = self._consumer.partitions_for_topic(topic)
+        if not found:
+            raise LogError(f"there is no topic {topic}: create it first (ticketflow topics create)")
+        return len(found)
+
+    def _all(self, topic: str) -> list[Any]:
+        return [TopicPartition(topic, number) for number in range(self.partitions(topic))]
+
+    def beginnings(self, topic: str) -> dict[int, int]:
+        """See `Reader.beginnings`."""
+        with client.cured(f"asking where {topic} begins"):
+            found = self._consumer.beginning_offsets(self._all(topic))
+        return {partition.partition: offset for partition, offset in found.items()}
+
+    def ends(self, topic: str) -> dict[int, int]:
+        """See `Reader.ends`."""
+        with client.cured(f"asking where {topic} ends"):
+            found = self._consumer.end_offsets(self._all(topic))
+        return {partition.partition: offset for partition, offset in found.items()}
+
+    def high_watermark(self, topic: str, partition: int) -> int:
+        """Return the offset after the last record, open transactions included."""
+        asked = TopicPartition(topic, partition)
+        with client.cured(f"asking where {topic} ends"):
+            found = self._admin.list_partition_offsets(
+                {asked: OffsetSpec.LATEST},
+                isolation_level=IsolationLevel.READ_UNCOMMITTED,
+                timeout_ms=client.milliseconds(self._timeouts.request_seconds),
+            )
+        return int(found[asked].offset)
+
+    def read(self, topic: str, partition: int, start: int = 0, end: int | None = None) -> Iterator[Record]:
+        """See `Reader.read`. Waits until every transaction before `end` has ended. Raises Unavailable."""
+        asked = TopicPartition(topic, partition)
+        with client.cured(f"reading {topic}"):
+            if end is None:
+                end = self._consumer.end_offsets([asked])[asked]
+            first = max(start, self._consumer.beginning_offsets([asked])[asked])
+        return self._read(asked, first, end)
+
+    def _read(self, asked: Any, start: int, end: int) -> Iterator[Record]:
+        if start >= end:
+            return
+        with client.cured(f"reading {asked.topic}"):
+            consumer = self._new_consumer()
+        try:
+            consumer.assign([asked])
+            consumer.seek(asked, start)
+            for batch in self._batches(consumer, asked, end):
+                for received in batch:
+                    if received.offset >= end:
+                        return
+                    yield to_record(received)
+        finally:
+            consumer.close(autocommit=False)
+
+    def _batches(self, consumer: Any, asked: Any, end: int) -> Iterator[list[Any]]:
+        position = consumer.position(asked)
+        moved_at = time.monotonic()
+        while position < end:
+            with client.cured(f"reading {asked.topic}"):
+                polled = consumer.poll(
+                    timeout_ms=client.milliseconds(_POLL_SECONDS), max_records=_POLL_RECORDS
+                )
+                before, position = position, consumer.position(asked)
+            if position is None:  # it was reset to the start of the topic, which is being looked up
+                position = before
+            yield polled.get(asked, [])
+            if position != before:
+                moved_at = time.monotonic()
+            elif time.monotonic() - moved_at > self._timeouts.stall_seconds / 1.5:
+                raise Unavailable(
+                    f"partition {asked.partition} of {asked.topic} gives no records: "
+                    "the cluster does not answer, or a transaction stays open"
+                )
+
+    def committed(self, group: str, topic: str) -> dict[int, Position]:
+        """See `Reader.committed`."""
+        with client.cured(f"asking for the positions of group {group}"):
+            found = self._admin.list_group_offsets({group: self._all(topic)})[group]
+        return {
+            partition.partition: Position(position.offset, position.metadata or "")
+            for partition, position in found.items()
+            if position.offset >= 0
+        }
+
+    def members(self, group: str, worker_id: str) -> list[str]:
+        """Return the member ids under which a worker is in a group: one, or none."""
+        with client.cured(f"asking for the members of group {group}"):
+            described = self._admin.describe_groups([group])[group]
+        return [m["member_id"] for m in described["members"] if m.get("group_instance_id") == worker_id]
+
+    def remove_member(self, group: str, member: Any) -> None:
+        """Let a member leave; when that fails its session expires instead."""
+        try:
+            self._admin.remove_group_members(group, [member])
+        except errors.KafkaError as error:
+            _logger.warning(
+                "group %s keeps this worker until its session ends (%s)", group, type(error).__name__
+            )
+
+    def close(self) -> None:
+        """See `Reader.close`."""
+        self._consumer.close(autocommit=False)
+        self._admin.close()
+
+
+class KafkaPublisher:
+    """An idempotent producer without transactions. Implements `consumers.log.Publisher`."""
+
+    def __init__(
+        self,
+        options: KafkaOptions,
+        *,
+        timeouts: Timeouts | None = None,
+        client_id: str = "ticketflow-publisher",
+        linger_seconds: float = 0.0,
+    ) -> None:
+        """Connect. `linger_seconds`: how long a record waits for company. Raises Unavailable, LogError."""
+        install()
+        self._timeouts = timeouts or Timeouts()
+        self._futures: list[Any] = []
+        with client.cured("connecting to Kafka"):
+            settings = client.producer(options, self._timeouts, client_id)
+            self._producer = KafkaProducer(**settings, linger_ms=client.milliseconds(linger_seconds))
+
+    def send(
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Headers = (),
+        partition: int | None = None,
+    ) -> None:
+        """See `Publisher.send`. The client has no limit of its own: this waits for every 10,000 records."""
+        if len(self._futures) >= _MAX_UNACKNOWLEDGED:
+            self.flush()
+        with client.cured(f"sending to {topic}"):
+            self._futures.append(
+                self._producer.send(
+                    topic,
+                    value=NULL if value is None and key is None else value,
+                    key=key,
+                    headers=sendable(headers),
+                    partition=partition,
+                )
+            )
+
+    def flush(self) -> None:
+        """See `Publisher.flush`."""
+        futures, self._futures = self._futures, []
+        with client.cured("publishing"):
+            self._producer.flush(timeout=self._timeouts.session_seconds)
+        failed = [future for future in futures if not future.succeeded()]
+        if failed:
+            cured = client.cure(failed[0].exception or errors.KafkaTimeoutError(), "publishing")
+            raise type(cured)(f"{len(failed)} of {len(futures)} records were not written: {cured}")
+
+    def close(self) -> None:
+        """See `Publisher.close`."""
+        self._producer.close(timeout=self._timeouts.request_seconds)
