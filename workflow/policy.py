@@ -97,7 +97,7 @@ class Rule:
     start: frozenset[str]
     stop: frozenset[str]
     thresholds: tuple[Threshold, ...]
-    when: Mapping[str, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    when: Mapping[str, frozenset[str]] = field(default_factory=dict, hash=False)
     cancel: frozenset[str] = frozenset()
     pause: frozenset[str] = frozenset()
     reopen: Reopen = Reopen.NONE

@@ -1,0 +1,68 @@
+"""Finding the policy that is in force: a file, a folder of versions, or the one that comes with us."""
+
+from importlib import resources
+from pathlib import Path
+
+from workflow.policy import Policies
+from workflow.policy_file import PolicyError, Problem, policies
+
+_DEFAULT = "gosuslugi.yaml"
+_SUFFIXES = (".yaml", ".yml")
+_MOST_FILES = 100
+# A character takes up to four bytes; workflow.yaml_reader has the limit in characters.
+_MOST_BYTES = 4 << 20
+
+
+def load(path: Path | None) -> Policies:
+    """The versions in a file or folder; None: the default policy.
+
+    Raises:
+        PolicyError: a sentence for each problem, with file and line.
+    """
+    if path is None:
+        return policies([(_DEFAULT, default_text())])
+    return policies([(str(file), _text(file)) for file in _files(path)])
+
+
+def default_text() -> str:
+    """The default policy as its file states it."""
+    return resources.files("workflow.policies").joinpath(_DEFAULT).read_text(encoding="utf-8")
+
+
+def _files(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    try:
+        files = sorted(
+            file
+            for file in path.iterdir()
+            if file.suffix in _SUFFIXES and not file.name.startswith(".") and file.is_file()
+        )
+    except OSError as error:
+        raise _refused(path, f"The folder of the policy cannot be read: {error.strerror}.") from error
+    if not files:
+        raise _refused(path, "The folder holds no policy: a version is a file that ends in .yaml.")
+    if len(files) > _MOST_FILES:
+        raise _refused(path, f"The folder holds more than {_MOST_FILES} versions of the policy.")
+    return files
+
+
+def _text(file: Path) -> str:
+    try:
+        with file.open("rb") as stream:
+            content = stream.read(_MOST_BYTES + 1)
+    except FileNotFoundError as error:
+        raise _refused(file, "There is no such file; TICKETFLOW_POLICY names a file or a folder.") from error
+    except OSError as error:
+        raise _refused(file, f"The policy file cannot be read: {error.strerror}.") from error
+    if len(content) > _MOST_BYTES:
+        raise _refused(file, "The file is too large to be a policy.")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise _refused(file, "A policy file is UTF-8 text, and this is not.", line) from None
+
+
+def _refused(path: Path, sentence: str, line: int = 1) -> PolicyError:
+    return PolicyError((Problem(line, sentence, str(path)),))
