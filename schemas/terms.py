@@ -185,7 +185,7 @@ class CallbackWindow(Part):
     def _is_a_window(self) -> Self:
         if not _is_window(self.from_, self.to):
             raise PydanticCustomError(
-                "window", "must have two different times HH:MM, or two RFC 3339 instants, the earlier first"
+                "window", "must be two different times HH:MM, or two RFC 3339 instants, earlier first"
             )
         return self
 
