@@ -17,7 +17,7 @@ from ops import OperationError
 DISTRIBUTION = "ticketflow"
 PACKAGES = ("schemas", "workflow", "consumers", "producers", "ops")
 
-# kafka-python tells at INFO of every connection it makes, and at WARNING of each that it will make again.
+# At INFO these tell of every connection and job; at DEBUG kafka-python prints its settings, passwords included.
 _NOISY = ("kafka", "apscheduler")
 
 
@@ -32,7 +32,7 @@ def configure_logging(level: str = "info", log_format: Literal["auto", "console"
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="timestamp"),
         structlog.processors.StackInfoRenderer(),
     ]
     render: list[Processor] = (
@@ -62,7 +62,8 @@ def configure_logging(level: str = "info", log_format: Literal["auto", "console"
     root.handlers = [handler]
     root.setLevel(threshold)
     for name in _NOISY:
-        logging.getLogger(name).setLevel(max(threshold, logging.WARNING) if level != "debug" else threshold)
+        least = logging.INFO if threshold == logging.DEBUG else logging.WARNING
+        logging.getLogger(name).setLevel(max(threshold, least))
 
 
 def check_package_names() -> None:

@@ -135,7 +135,8 @@ class Settings(BaseSettings):
         if self.kafka_security_protocol.startswith("SASL") and None in sasl:
             raise ValueError(
                 "TICKETFLOW_KAFKA_SECURITY_PROTOCOL asks for SASL, which needs "
-                "TICKETFLOW_KAFKA_SASL_MECHANISM, TICKETFLOW_KAFKA_SASL_USERNAME and TICKETFLOW_KAFKA_SASL_PASSWORD"
+                "TICKETFLOW_KAFKA_SASL_MECHANISM, TICKETFLOW_KAFKA_SASL_USERNAME and "
+                "TICKETFLOW_KAFKA_SASL_PASSWORD"
             )
         if (self.kafka_ssl_certfile is None) != (self.kafka_ssl_keyfile is None):
             raise ValueError(

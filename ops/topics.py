@@ -1,0 +1,159 @@
+"""Topic administration: creates the contract's topics, and says in words what is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from kafka import KafkaAdminClient
+from kafka.admin import ConfigResource, ConfigResourceType
+from kafka.errors import KafkaError, TopicAlreadyExistsError
+
+from ops import OperationError
+from schemas.topics import Topic, topic_name
+
+_TIMEOUT_MS = 30_000
+_ALREADY_EXISTS = TopicAlreadyExistsError.errno
+
+
+def cluster_id(options: Mapping[str, object], timeout_seconds: float = 10.0) -> str:
+    """Return the cluster's id: a real request, so its answer says that the broker works.
+
+    `options`: `Settings.kafka_python_options`. Raises OperationError.
+    """
+    with _admin(options, timeout_seconds) as admin:
+        return str(admin.describe_cluster()["cluster_id"])
+
+
+def create(
+    options: Mapping[str, object], prefix: str, partitions: int, replication_factor: int | None = None
+) -> list[str]:
+    """Create those of the six topics that are missing, and return their names.
+
+    A topic that exists is left as it is: its number of partitions decides which partition holds a ticket.
+    `replication_factor`: None for the cluster's default. Raises OperationError.
+    """
+    with _admin(options) as admin:
+        existing = set(admin.list_topics())
+        missing = {
+            topic_name(prefix, topic): {
+                "num_partitions": partitions,
+                "replication_factor": replication_factor or -1,
+                "configs": dict(topic.config),
+            }
+            for topic in Topic
+            if topic_name(prefix, topic) not in existing
+        }
+        if not missing:
+            return []
+        answer = admin.create_topics(missing, timeout_ms=_TIMEOUT_MS, raise_errors=False)
+        created = [name for name in missing if _was_created(answer, name)]
+        admin.wait_for_topics(list(missing), timeout_ms=_TIMEOUT_MS)
+        return created
+
+
+def check(options: Mapping[str, object], prefix: str, partitions: int | None = None) -> list[str]:
+    """Return what is wrong with the topics, a sentence each; empty if nothing is.
+
+    `partitions`: the number that is wanted, or None to demand only that all have the same.
+    Raises OperationError.
+    """
+    names = {topic_name(prefix, topic): topic for topic in Topic}
+    with _admin(options) as admin:
+        existing = set(admin.list_topics())
+        present = [name for name in names if name in existing]
+        described = {found["name"]: found["partitions"] for found in _describe(admin, present)}
+        configs = _configs(admin, present)
+    problems = [f"The topic {name} is missing." for name in names if name not in existing]
+    problems += _partition_problems(described, partitions)
+    for name in present:
+        problems += _config_problems(name, names[name].config, configs[name])
+        problems += _replication_problems(name, described[name], configs[name])
+    return problems
+
+
+def _partition_problems(described: Mapping[str, list[Any]], wanted: int | None) -> list[str]:
+    counts = {name: len(partitions) for name, partitions in described.items()}
+    if len(set(counts.values())) > 1:
+        listed = ", ".join(f"{name} has {count}" for name, count in counts.items())
+        return [f"All topics need the same number of partitions, but {listed}."]
+    return [
+        f"The topic {name} has {count} partitions instead of {wanted}; the number is never changed in place."
+        for name, count in counts.items()
+        if wanted is not None and count != wanted
+    ]
+
+
+def _config_problems(name: str, wanted: Mapping[str, str], actual: Mapping[str, str]) -> list[str]:
+    problems = [
+        f"The topic {name} has {key}={actual.get(key)} where ticketflow relies on {wanted[key]}."
+        for key in ("message.timestamp.type", "cleanup.policy")
+        if key in wanted and actual.get(key) != wanted[key]
+    ]
+    least = int(wanted["max.message.bytes"])
+    if int(actual.get("max.message.bytes", 0)) < least:
+        problems.append(f"The topic {name} has max.message.bytes below the {least} that a record may need.")
+    return problems
+
+
+def _replication_problems(name: str, partitions: list[Any], actual: Mapping[str, str]) -> list[str]:
+    replicas = min((len(partition["replica_nodes"]) for partition in partitions), default=0)
+    needed = int(actual.get("min.insync.replicas", 1))
+    if replicas < needed:
+        return [
+            f"The topic {name} has {replicas} replicas, fewer than its min.insync.replicas={needed}: "
+            "nothing can be written to it."
+        ]
+    return []
+
+
+def _describe(admin: Any, names: list[str]) -> list[Any]:
+    return list(admin.describe_topics(names)) if names else []  # none named would mean all
+
+
+def _configs(admin: Any, names: list[str]) -> dict[str, dict[str, str]]:
+    if not names:
+        return {}
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+    described = admin.describe_configs(resources, config_filter="all")
+    return {
+        name: {key: str(entry["value"]) for key, entry in values.items()}
+        for by_name in described.values()
+        for name, values in by_name.items()
+    }
+
+
+def _was_created(answer: Mapping[str, Any], name: str) -> bool:
+    topic = next(topic for topic in answer["topics"] if topic["name"] == name)
+    code = topic["error_code"]
+    if code not in (0, _ALREADY_EXISTS):  # another process may create them at the same time
+        reason = topic.get("error_message") or f"Kafka's error {code}"
+        raise OperationError(f"The topic {name} could not be created: {reason}")
+    return bool(code == 0)
+
+
+@contextmanager
+def _admin(options: Mapping[str, object], timeout_seconds: float = 10.0) -> Iterator[Any]:
+    servers = options["bootstrap_servers"]
+    where = ", ".join(servers) if isinstance(servers, list) else servers
+    try:
+        admin = KafkaAdminClient(
+            **options,
+            client_id="ticketflow-admin",
+            request_timeout_ms=_TIMEOUT_MS,
+            bootstrap_timeout_ms=int(timeout_seconds * 1000),
+        )
+    except (KafkaError, OSError, ValueError):  # the latter two: certificates that cannot be loaded
+        raise OperationError(
+            f"Kafka does not answer at {where}: check TICKETFLOW_KAFKA_BOOTSTRAP_SERVERS and its security "
+            "settings, and that the broker runs."
+        ) from None
+    try:
+        yield admin
+    except KafkaError as problem:
+        raise OperationError(
+            f"Kafka at {where} refused an administrative request ({type(problem).__name__})."
+        ) from None
+    finally:
+        admin.close()
