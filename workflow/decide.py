@@ -70,7 +70,9 @@ def decide(
         return Duplicate()
     registration = _registration(event, ticket)
     if ticket is None and registration is None:
-        return Rejected(Code.UNKNOWN_TICKET, f"{event.type} is about a ticket that is not there: create it first")
+        return Rejected(
+            Code.UNKNOWN_TICKET, f"{event.type} is about a ticket that is not there: create it first"
+        )
     trigger = event.data.triggers[0]
     to = next_state(ticket, trigger)
     if to is None:
@@ -109,7 +111,11 @@ def _applied(
     trigger = event.data.triggers[0]
     for name_group in _groups(trigger_names(trigger, changed, creates=ticket is None)):
         act(ledger, name_group, fields, to, cancelling=_cancels(event))
-    if isinstance(event.data, Absorbed) and ticket is not None and event.data.registered_at < ticket.registered_at:
+    if (
+        isinstance(event.data, Absorbed)
+        and ticket is not None
+        and event.data.registered_at < ticket.registered_at
+    ):
         move_start(ledger, event.data.registered_at, ticket.registered_at)
     level = 0 if ticket is None else ticket.level
     entry = JournalEntry.model_construct(

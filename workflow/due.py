@@ -96,7 +96,9 @@ def fire(ledger: Ledger, ticket: Ticket, due: Due) -> Fired:
         return Fired(None, None, ticket.level, {})
     clock = ledger.clocks[due.clock]
     threshold = next(each for each in ledger.rule(clock).thresholds if each.name == due.threshold)
-    change = {Kind.WARN: Change.WARNED, Kind.BREACH: Change.BREACHED, Kind.STEP: Change.STEPPED}[threshold.kind]
+    change = {Kind.WARN: Change.WARNED, Kind.BREACH: Change.BREACHED, Kind.STEP: Change.STEPPED}[
+        threshold.kind
+    ]
     found = {
         "threshold": threshold.name,
         "found_at": ledger.now,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Final
+from typing import Final, Literal
 
 from schemas.instants import seconds
 from schemas.records import Change, EventCause, Metric, MetricName, Outcome
@@ -29,7 +29,7 @@ def metrics(fact: Accepted) -> list[tuple[str, Metric]]:
     for name, value, labels in (*_of_ticket(fact, ticket), *_of_clocks(fact)):
         counts[name] = counts.get(name, 0) + 1
         record_id = f"{fact.entry.record_id}/{name}/{counts[name]}"
-        unit = "s" if name.endswith("_seconds") else "1"
+        unit: Literal["s", "1"] = "s" if name.endswith("_seconds") else "1"
         metric = Metric.model_construct(
             metric=name, value=value, unit=unit, labels={**labels, **_labels(ticket)}
         )

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from schemas.events import Client, Notify
 from schemas.instants import format_instant
@@ -134,7 +134,7 @@ def _notice(
     channel = NotificationChannel.INBOX if role is not Role.CLIENT else _preferred(ticket.client)
     if ref is None or channel is None:
         return None
-    values = {
+    values: dict[str, Any] = {
         "ticket_id": ticket.ticket_id,
         "recipient": Recipient.model_construct(role=role, ref=ref),
         "channel": channel,

@@ -8,6 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
+from schemas.records import Role
 from workflow.calendars import ALWAYS, Calendar
 
 ALWAYS_IN_FORCE: Final = datetime.min.replace(tzinfo=UTC)
@@ -23,14 +24,6 @@ FIELDS: Final = ("category", "priority", "channel", "queue", "region")
 """The fields of a ticket that a rule's ``when`` may name."""
 
 _MICROSECOND: Final = timedelta(microseconds=1)
-
-
-class Role(StrEnum):
-    """Whom a step tells."""
-
-    CLIENT = "client"
-    OPERATOR = "operator"
-    SUPERVISOR = "supervisor"
 
 
 class Action(StrEnum):

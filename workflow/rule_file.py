@@ -9,7 +9,8 @@ from typing import Final
 from yaml.nodes import Node
 
 from workflow import durations
-from workflow.policy import FIELDS, Action, Kind, Reopen, Role, Rule, Target, Threshold
+from schemas.records import Role
+from workflow.policy import FIELDS, Action, Kind, Reopen, Rule, Target, Threshold
 from workflow.vocabulary import STATES, TRIGGERS, VALUES, is_region
 from workflow.yaml_reader import Reader, is_empty_list
 

@@ -173,7 +173,7 @@ def _retargeted(clock: Clock, change: ClockChange, by_engine: bool) -> dict[str,
 
 def _fired(clock: Clock, change: ClockChange, by_engine: bool) -> dict[str, Any]:
     del by_engine
-    fired = {"fired": (*clock.fired, change.threshold), "told": (*clock.told, *change.told)}
+    fired: dict[str, Any] = {"fired": (*clock.fired, change.threshold), "told": (*clock.told, *change.told)}
     if change.change is Change.BREACHED:
         fired |= {"verdict": Verdict.BREACHED, "deadline": change.deadline}
     return fired

@@ -1,0 +1,202 @@
+"""The loop: poll, restore what was gained, decide within one transaction, commit, promote.
+
+The way of one event: `log.poll` -> `envelope.decode` -> `decide` -> `evolve` into the overlay -> the outbox renders
+records -> `log` sends, checks and commits -> the overlay becomes the state. What is due enters at `decide`, in
+deadline order, between events, in the same transaction.
+"""
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+from consumers.clock import Clock
+from consumers.log import Log, Polled, Position, Record, Restart, Unavailable
+from consumers.partition import Partition, restore
+from consumers.processor import Processor, Renderer, Tally
+from workflow.policy import Policies
+
+_RESOLUTION = timedelta(microseconds=1)
+
+_SHORTEST_POLL_SECONDS = 0.002
+"""What is overdue may have to wait for records that arrived before it; asking for them must not spin."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much one turn of the loop may do, and how long it may wait.
+
+    A transaction holds at most `max_records` records and about `max_firings` firings. `back_off_seconds` grows
+    twofold up to its last value while the cluster does not answer.
+    """
+
+    max_records: int = 500
+    max_firings: int = 500
+    poll_seconds: float = 0.2
+    back_off_seconds: tuple[float, float] = (0.1, 5.0)
+
+
+class Observer(Protocol):
+    """Watches the loop, to count and to tell. Nothing it does changes what the engine does."""
+
+    def restored(self, partition: int, tickets: int, seconds: float) -> None:
+        """A partition was restored."""
+
+    def dropped(self, partition: int) -> None:
+        """A partition went to another worker, or its memory was thrown away."""
+
+    def committed(self, tally: Tally, seconds: float) -> None:
+        """A transaction was committed; `seconds` from its begin."""
+
+    def restarted(self, reason: Restart) -> None:
+        """A transaction was refused or uncertain: memory is thrown away and rebuilt from the log."""
+
+    def turned(self) -> None:
+        """The loop has turned once more: it is alive."""
+
+
+class Engine:
+    """One member of the group: owns some partitions and works on them in one thread."""
+
+    def __init__(
+        self,
+        log: Log,
+        clock: Clock,
+        policies: Policies,
+        outbox: Renderer,
+        observer: Observer,
+        bounds: Bounds | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._log, self._clock, self._policies, self._observer = log, clock, policies, observer
+        self._bounds = bounds or Bounds()
+        self._sleep = sleep
+        self._processor = Processor(policies, clock, outbox, log.partitions, log.send)
+        self._partitions: dict[int, Partition] = {}
+        self._awaited: set[int] = set()
+        self._back_off = self._bounds.back_off_seconds[0]
+
+    @property
+    def partitions(self) -> Mapping[int, Partition]:
+        """The partitions that are restored and worked on."""
+        return self._partitions
+
+    @property
+    def ready(self) -> bool:
+        """Every partition that the group gave to this worker is restored, and there is one."""
+        return bool(self._partitions) and not self._awaited
+
+    def turn(self) -> int:
+        """Turn the loop once; returns how many records and firings were committed.
+
+        Raises LogError when another process has this worker's id, and UnknownPolicyVersion. After anything
+        uncertain memory is thrown away, and the next turns rebuild it from the log.
+        """
+        self._observer.turned()
+        try:
+            polled = self._log.poll(self._poll_seconds(), self._bounds.max_records)
+            self._follow(polled)
+            done = self._transact(polled.records)
+        except Restart as reason:
+            self._start_over(reason)
+            return 0
+        self._back_off = self._bounds.back_off_seconds[0]
+        return done
+
+    def _poll_seconds(self) -> float:
+        """How long to wait for records: not past what is due next."""
+        heads = [due.at for each in self._partitions.values() if (due := each.index.head()) is not None]
+        if not heads:
+            return self._bounds.poll_seconds
+        wait_seconds = (min(heads) - self._clock.now()).total_seconds()
+        return min(max(wait_seconds, _SHORTEST_POLL_SECONDS), self._bounds.poll_seconds)
+
+    def _follow(self, polled: Polled) -> None:
+        """Drop what went, restore what came."""
+        for number in polled.revoked:
+            if self._partitions.pop(number, None) is not None:
+                self._observer.dropped(number)
+        self._awaited = (self._awaited - polled.revoked) | polled.assigned
+        for number in sorted(self._awaited):
+            self._observer.turned()  # restoring is progress, and may take a while
+            begun = time.monotonic()
+            self._partitions[number] = restore(number, self._log, self._policies)
+            self._awaited.discard(number)
+            self._observer.restored(number, len(self._partitions[number]), time.monotonic() - begun)
+
+    def _transact(self, records: Mapping[int, Sequence[Record]]) -> int:
+        """Decide a batch of records and what is due, in one transaction."""
+        due = self._due_at_end()
+        touched = [self._partitions[number] for number in sorted({*records, *due})]
+        if not touched:
+            return 0
+        begun = time.monotonic()
+        self._processor.tally = Tally()
+        self._log.begin()
+        done = self._decide(records, due)
+        for partition in touched:
+            self._processor.states(partition)
+        self._log.commit({each.number: Position(each.offset, each.metadata) for each in touched})
+        for partition in touched:
+            partition.promote()
+        self._observer.committed(self._processor.tally, time.monotonic() - begun)
+        return done
+
+    def _decide(self, records: Mapping[int, Sequence[Record]], due: Sequence[int]) -> int:
+        """Records and firings in turns, so that neither waits for all of the other."""
+        left = self._bounds.max_firings
+        done = 0
+        share = math.ceil(left / max(sum(map(len, records.values())), 1))
+        for number, batch in sorted(records.items()):
+            for record in batch:
+                fired = self._processor.record(self._partitions[number], record, min(share, left))
+                left = max(left - fired, 0)
+                done += 1 + fired
+        now = self._clock.now() + _RESOLUTION
+        for number in due:
+            fired = self._processor.fire(self._partitions[number], now, left)
+            left -= fired
+            done += fired
+        return done
+
+    def _due_at_end(self) -> list[int]:
+        """The partitions that have something due by the worker's clock and nothing more to read before it.
+
+        Elsewhere what is due waits for the records that arrived before it: firing follows the running arrival.
+        """
+        now = self._clock.now()
+        waiting = [
+            number
+            for number, partition in self._partitions.items()
+            if (head := partition.index.head()) is not None and head.at <= now
+        ]
+        if not waiting:
+            return []
+        return sorted(self._log.at_end(waiting))
+
+    def _start_over(self, reason: Restart) -> None:
+        """Throw memory away and begin anew; the next poll says what to restore."""
+        self._observer.restarted(reason)
+        for number in list(self._partitions):
+            del self._partitions[number]
+            self._observer.dropped(number)
+        self._awaited.clear()
+        first, last = self._bounds.back_off_seconds
+        while True:
+            if isinstance(reason, Unavailable):
+                self._sleep(self._back_off)
+                self._back_off = min(self._back_off * 2, last)
+            try:
+                self._log.reset()
+            except Unavailable as again:
+                reason = again
+                self._observer.restarted(again)
+                self._observer.turned()
+            else:
+                return
+
+    def close(self, *, leave_group: bool = True) -> None:
+        """End between two turns: nothing is open."""
+        self._log.close(leave_group=leave_group)

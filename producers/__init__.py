@@ -1,0 +1,1 @@
+"""The shell that writes: records out of decisions, and a publisher for channels."""
