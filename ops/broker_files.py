@@ -1,11 +1,11 @@
 """What the embedded broker has on disk, below `<data_dir>/broker`.
 
-lock               held (flock) by the broker's own process as long as it lives; holds the starter's pid
-broker.json        where it answers, while it does
-identity.json      the cluster id that we gave to the data
-data/              Kafka's
-server.properties, log4j2.xml, jars -> the cache
-broker.log         Kafka's log; console.log: what Java itself said
+- `lock`: held (flock) by the broker's own process as long as it lives; has the starter's process id
+- `broker.json`: where it answers, while it does
+- `identity.json`: the cluster id that we gave to the data
+- `data`: Kafka's
+- `server.properties`, `log4j2.xml`, `jars` (a link to the cache)
+- `broker.log`: Kafka's log; `console.log`: what Java itself said
 """
 
 from __future__ import annotations
@@ -110,9 +110,14 @@ def owner_pid(lock: Path) -> int | None:
     """Return the process that started the broker, if it is alive."""
     try:
         pid = int(lock.read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    try:
         os.kill(pid, 0)
-    except (OSError, ValueError) as problem:
-        return pid if isinstance(problem, PermissionError) else None
+    except ProcessLookupError:
+        return None
+    except PermissionError:  # another user's, but alive
+        return pid
     return pid
 
 

@@ -157,7 +157,7 @@ class EmbeddedBroker:
         self._port = self._choose_port()
         command = [*self._java_command(java, jars), "kafka.Kafka", self._files.properties.name]
         if read_meta(self._files.data) is None:
-            self._format(self._java_command(java, jars), identity)
+            self._format(self._java_command(java, jars), identity, lock)
         controller_port = _free_port()
         self._files.properties.write_text(
             server_properties(self._port, controller_port, self._files.data.name), "utf-8"
@@ -193,8 +193,8 @@ class EmbeddedBroker:
         servers = find_running(self._settings.data_dir)
         at = f", answering at {servers}" if servers else ""
         return BrokerError(
-            f"An embedded broker runs already on {self._settings.data_dir} (process {owner or 'unknown'}{at}): "
-            "use that one, stop it, or set TICKETFLOW_DATA_DIR to another directory."
+            f"An embedded broker runs already on {self._settings.data_dir} (process {owner or 'unknown'}"
+            f"{at}): use that one, stop it, or set TICKETFLOW_DATA_DIR to another directory."
         )
 
     def _check_room(self) -> None:
@@ -249,7 +249,7 @@ class EmbeddedBroker:
             ":".join(f"jars/{jar.name}" for jar in jars),
         ]
 
-    def _format(self, java: list[str], identity: str) -> None:
+    def _format(self, java: list[str], identity: str, lock: int) -> None:
         """Make new storage beside its place, so that a start that is killed leaves none half made."""
         fresh = self._files.directory / "formatting"
         if fresh.exists():
@@ -266,7 +266,7 @@ class EmbeddedBroker:
                 stderr=subprocess.STDOUT,
                 timeout=_FORMAT_TIMEOUT_SECONDS,
                 check=False,
-                preexec_fn=None,
+                pass_fds=(lock,),  # should we be killed, the next start waits until this has ended
             )
         if done.returncode != 0:
             cause = diagnose(self._files, 0, self._log_start)

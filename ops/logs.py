@@ -17,7 +17,7 @@ from ops import OperationError
 DISTRIBUTION = "ticketflow"
 PACKAGES = ("schemas", "workflow", "consumers", "producers", "ops")
 
-# At INFO these tell of every connection and job; at DEBUG kafka-python prints its settings, passwords included.
+# At INFO these tell of every connection and job; at DEBUG kafka-python prints its passwords, too.
 _NOISY = ("kafka", "apscheduler")
 
 
