@@ -1,6 +1,6 @@
 """The jars of the embedded Kafka: fetched with jgo, held to the checksums of `kafka.lock`.
 
-`./dev lock` runs this module as a program and resolves the versions anew; everything else only fetches
+`./dev` runs this module as a program. Only `./dev lock` resolves versions; everything else fetches
 exactly what the lock names, into a cache of our own.
 """
 
@@ -238,5 +238,17 @@ def _lock_line(context: MavenContext, name: str) -> str:
     return f"{group}:{artifact} {version} sha256:{_sha256(jar)} {jar.stat().st_size}\n"
 
 
+def main(task: str) -> None:
+    """Do what ./dev asks for: `fetch` the jars, or make the `lock` anew."""
+    if task == "lock":
+        print(f"Locked {write_lock()} jars of Apache Kafka {KAFKA_VERSION}.")
+        return
+    try:
+        ensure_jars(Path(os.environ["TICKETFLOW_CACHE_DIR"]))
+    except OperationError as problem:
+        print(problem, file=sys.stderr)
+        raise SystemExit(1) from None
+
+
 if __name__ == "__main__":
-    print(f"Locked {write_lock()} jars of Apache Kafka {KAFKA_VERSION}.")
+    main(sys.argv[1])
