@@ -6,9 +6,9 @@ binding. In the binding headers are plain UTF-8: unlike in HTTP nothing is perce
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
+from typing import NamedTuple
 
 from schemas.instants import parse_instant
 from schemas.topics import valid_ticket_id
@@ -44,8 +44,7 @@ class InvalidEnvelope(ValueError):  # noqa: N818 (named as the dead-letter code 
     """An attribute breaks a rule. The message names the attribute and the rule, never the value."""
 
 
-@dataclass(frozen=True, slots=True)
-class Attributes:
+class Attributes(NamedTuple):
     """What an envelope says, and its `data` as parsed JSON, not looked into yet."""
 
     id: str

@@ -4,10 +4,10 @@ What may name or describe a person is marked `PERSONAL`: it never shows in a `re
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Annotated, Self
+from typing import Annotated, Any, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, Strict, model_validator
 from pydantic.json_schema import JsonSchemaValue
@@ -198,3 +198,22 @@ def _is_window(start: str, end: str) -> bool:
         return not any(wall) and parse_instant(start) < parse_instant(end)
     except ValueError:
         return False
+
+
+def personal_fields(model: type[BaseModel]) -> frozenset[str]:
+    """The paths of a model's personal fields, such as `client.name`."""
+    found: set[str] = set()
+    for name, field in model.model_fields.items():
+        shown = field.alias or name
+        if any(isinstance(mark, Personal) for mark in field.metadata):
+            found.add(shown)
+        for inner in _models_in(field.annotation):
+            found.update(f"{shown}.{path}" for path in personal_fields(inner))
+    return frozenset(found)
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models_in(part)
