@@ -1,8 +1,8 @@
 """The loop: poll, restore what was gained, decide within one transaction, commit, promote.
 
-The way of one event: `log.poll` -> `envelope.decode` -> `decide` -> `evolve` into the overlay -> the outbox renders
-records -> `log` sends, checks and commits -> the overlay becomes the state. What is due enters at `decide`, in
-deadline order, between events, in the same transaction.
+The way of one event: `log.poll` -> `envelope.decode` -> `decide` -> `evolve` into the overlay -> the outbox
+renders records -> `log` sends, checks and commits -> the overlay becomes the state. What is due enters at
+`decide`, in deadline order, between events, in the same transaction.
 """
 
 import math
@@ -28,8 +28,8 @@ _SHORTEST_POLL_SECONDS = 0.002
 class Bounds:
     """How much one turn of the loop may do, and how long it may wait.
 
-    A transaction holds at most `max_records` records and about `max_firings` firings. `back_off_seconds` grows
-    twofold up to its last value while the cluster does not answer.
+    A transaction holds at most `max_records` records and about `max_firings` firings. `back_off_seconds`
+    grows twofold up to its last value while the cluster does not answer.
     """
 
     max_records: int = 500
@@ -164,7 +164,8 @@ class Engine:
     def _due_at_end(self) -> list[int]:
         """The partitions that have something due by the worker's clock and nothing more to read before it.
 
-        Elsewhere what is due waits for the records that arrived before it: firing follows the running arrival.
+        Elsewhere what is due waits for the records that arrived before it: firing follows the running
+        arrival.
         """
         now = self._clock.now()
         waiting = [
@@ -183,11 +184,11 @@ class Engine:
             del self._partitions[number]
             self._observer.dropped(number)
         self._awaited.clear()
-        first, last = self._bounds.back_off_seconds
+        longest = self._bounds.back_off_seconds[1]
         while True:
             if isinstance(reason, Unavailable):
                 self._sleep(self._back_off)
-                self._back_off = min(self._back_off * 2, last)
+                self._back_off = min(self._back_off * 2, longest)
             try:
                 self._log.reset()
             except Unavailable as again:

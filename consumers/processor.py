@@ -32,7 +32,8 @@ class Renderer(Protocol):
 class Tally:
     """What one transaction did, to be counted once it is committed.
 
-    `events` by type and outcome (applied, duplicate, or the dead letter's code); `lateness_seconds` one a firing.
+    `events` by type and outcome (applied, duplicate, or the dead letter's code); `lateness_seconds` one a
+    firing.
     """
 
     events: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -60,7 +61,8 @@ class Processor:
     def record(self, partition: Partition, record: Record, budget: int) -> int:
         """Decide one record, after what is due before its arrival; returns how many firings there were.
 
-        Of other tickets at most `budget` firings go first, in due order; of its own ticket all (contract, "Time").
+        Of other tickets at most `budget` firings go first, in due order; of its own ticket all (contract,
+        "Time").
         """
         arrival = partition.arrived(record)
         decoded = decode(
@@ -107,7 +109,7 @@ class Processor:
         now = self._now(partition)
         fact = None if ticket is None else decide_due(ticket, due, now, self.policies)
         if fact is None:
-            # The index is derived from the tickets at every change, so this is a bug, and silence would hide it.
+            # The index is derived at every change of a ticket: this is a bug, and silence would hide it.
             raise RuntimeError(
                 f"the deadline index of partition {partition.number} disagrees with its tickets"
             )

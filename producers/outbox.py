@@ -34,7 +34,7 @@ class Outbox:
     group: str
 
     def fact(self, fact: Accepted, partition: int) -> Iterator[Outgoing]:
-        """The records of a fact but for the state: journal, notifications, metrics, and what a survivor learns."""
+        """The records of a fact but for the state: journal, notifications, metrics, a survivor's news."""
         entry = fact.entry
         key = entry.ticket_id.encode()
 
@@ -78,7 +78,7 @@ class Outbox:
         return Outgoing(topic, partition, key, value, STRUCTURED)
 
     def dead_letter(self, record: Record, code: Code, message: str) -> Outgoing:
-        """A refused record as it was received, and why it was refused. Of repeated headers the last one counts."""
+        """A refused record as it was received, and why. Of repeated headers the last one counts."""
         value = record.value
         cut: Headers = ()
         if value is not None and len(value) > MAX_DEAD_LETTER_VALUE_BYTES:

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
@@ -42,6 +43,7 @@ def parse_instant(text: str) -> datetime:
     return instant
 
 
+@lru_cache(maxsize=8192)  # one event's records name few instants, and each of them many times
 def format_instant(instant: datetime) -> str:
     """`2026-01-31T06:30:00.000000Z`: UTC, six digits. The instant must be in UTC already."""
     return instant.isoformat(timespec="microseconds").replace("+00:00", "Z")
@@ -58,7 +60,7 @@ def to_epoch(instant: datetime) -> int:
 
 
 def seconds(duration: timedelta) -> float:
-    """A duration in seconds, as records carry it: exact to the microsecond for any duration below 285 years."""
+    """A duration in seconds, as records carry it: exact to the microsecond below 285 years."""
     return duration.total_seconds()
 
 

@@ -95,7 +95,9 @@ class Entered(Frozen):
     state: State
 
 
-PERSONAL_FIELDS = frozenset({"client", "description", "error_code", "attachments", "callback_window", "summary"})
+PERSONAL_FIELDS = frozenset(
+    {"client", "description", "error_code", "attachments", "callback_window", "summary"}
+)
 """Fields of a ticket that only its state record carries: people and free texts."""
 
 
@@ -129,7 +131,7 @@ class Ticket(Frozen):
     contacted_by: str | None = None
     resumes_to: State | None = None
     clocks: tuple[Clock, ...] = ()
-    triggers: dict[str, Mark] = {}
+    triggers: dict[str, Mark] = Field(default_factory=dict)
     history: tuple[Entered, ...] = ()
 
     client: Client | None = None

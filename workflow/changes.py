@@ -1,4 +1,4 @@
-"""Which fields of a ticket an event changes: the public ones for the journal, the personal ones for the state."""
+"""Which fields of a ticket an event changes: public ones for the journal, personal ones for the state."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime

@@ -1,7 +1,7 @@
 """When a ticket's clocks are due, and what a firing does (contract, "Clock rules" and "Time").
 
-The deadline is part of the ticket's state; what is due next is derived from it. A firing is decided like any other
-command: what was due is computed again, so that a stale index can never fire anything.
+The deadline is part of the ticket's state; what is due next is derived from it. A firing is decided like
+any other command: what was due is computed again, so that a stale index can never fire anything.
 """
 
 from dataclasses import dataclass
@@ -79,8 +79,8 @@ def _named(rule: Rule, order: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Fired:
-    """What a firing does to the ticket besides its clocks."""
+class Effect:
+    """What a command does to the ticket besides its clocks; `to` is None where it leaves the state."""
 
     trigger: str | None
     to: State | None
@@ -88,12 +88,12 @@ class Fired:
     changed: dict[str, str | None]
 
 
-def fire(ledger: Ledger, ticket: Ticket, due: Due) -> Fired:
+def fire(ledger: Ledger, ticket: Ticket, due: Due) -> Effect:
     """Decide a firing that is still due; the ledger's `at` is when it was due."""
     if due.clock == REOPENING_WINDOW:
         for clock in ledger.running():
             finish(ledger, clock, cancel=True)
-        return Fired(None, None, ticket.level, {})
+        return Effect(None, None, ticket.level, {})
     clock = ledger.clocks[due.clock]
     threshold = next(each for each in ledger.rule(clock).thresholds if each.name == due.threshold)
     change = {Kind.WARN: Change.WARNED, Kind.BREACH: Change.BREACHED, Kind.STEP: Change.STEPPED}[
@@ -116,11 +116,11 @@ def told_of(ticket: Ticket, roles: tuple[Role, ...]) -> tuple[Told, ...]:
         there[Role.OPERATOR] = ticket.operator
     if ticket.client is not None and ticket.client.notify != "none":
         there[Role.CLIENT] = None
-    return tuple(Told.model_construct(role=role, ref=there[role]) for role in roles if role in there)
+    return tuple(Told(role=role, ref=there[role]) for role in roles if role in there)
 
 
-def _do(ledger: Ledger, ticket: Ticket, action: Action) -> Fired:
-    unchanged = Fired(None, ticket.state, ticket.level, {})
+def _do(ledger: Ledger, ticket: Ticket, action: Action) -> Effect:
+    unchanged = Effect(None, ticket.state, ticket.level, {})
     if action is Action.NONE:
         return unchanged
     to = next_state(ticket, ESCALATE if action is Action.ESCALATE else CLOSE)
@@ -128,7 +128,7 @@ def _do(ledger: Ledger, ticket: Ticket, action: Action) -> Fired:
         return unchanged  # resolved or closed: it only notifies
     if action is Action.ESCALATE:
         stand(ledger, to)
-        return Fired("escalated", to, ticket.level + 1, {})
+        return Effect("escalated", to, ticket.level + 1, {})
     act(ledger, ("closed",), matching_fields(ticket), to)
     until = format_instant(ledger.at + ledger.policy.reopening_window)
-    return Fired("closed", to, ticket.level, {"close_reason": EXPIRED, "reopenable_until": until})
+    return Effect("closed", to, ticket.level, {"close_reason": EXPIRED, "reopenable_until": until})

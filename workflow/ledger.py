@@ -1,7 +1,7 @@
 """The clocks of one ticket while one fact is being decided: what was changed so far, and how to change more.
 
-Every change is recorded and applied at once through `evolve_clock`, so that what is decided and what a fold of the
-journal gives cannot differ.
+Every change is recorded and applied at once through `evolve_clock`, so that what is decided and what a fold
+of the journal gives cannot differ.
 """
 
 from collections.abc import Mapping
@@ -47,8 +47,8 @@ def add_business(calendar: Calendar, at: datetime, elapsed: timedelta, point: ti
 class Ledger:
     """The clocks by id, the changes so far, and the circumstances of the fact.
 
-    `at` is when the fact counts, `now` the engine's time, `policy` the version in force, `fields` the ticket's as of now; `by_engine` is
-    True while a firing is decided.
+    `at` is when the fact counts, `now` the engine's time, `policy` the version in force, `fields` the
+    ticket's as of now; `by_engine` is True while a firing is decided.
     """
 
     clocks: dict[str, Clock]
@@ -115,7 +115,7 @@ class Ledger:
         self, clock_id: str, cycle: int, change: Change, at: datetime, values: Mapping[str, Any]
     ) -> Clock:
         """Record a change and apply it; returns the clock after it."""
-        entry = ClockChange.model_construct(clock=clock_id, cycle=cycle, change=change, at=at, **values)
+        entry = ClockChange(clock=clock_id, cycle=cycle, change=change, at=at, **values)
         self.changes.append(entry)
         clock = evolve_clock(self.clocks.get(clock_id), entry, by_engine=self.by_engine)
         self.clocks[clock_id] = clock

@@ -30,9 +30,7 @@ def metrics(fact: Accepted) -> list[tuple[str, Metric]]:
         counts[name] = counts.get(name, 0) + 1
         record_id = f"{fact.entry.record_id}/{name}/{counts[name]}"
         unit: Literal["s", "1"] = "s" if name.endswith("_seconds") else "1"
-        metric = Metric.model_construct(
-            metric=name, value=value, unit=unit, labels={**labels, **_labels(ticket)}
-        )
+        metric = Metric(metric=name, value=value, unit=unit, labels={**labels, **_labels(ticket)})
         found.append((record_id, metric))
     return found
 

@@ -100,7 +100,7 @@ def _of_clocks(fact: Accepted, ticket: Ticket) -> Iterator[tuple[str, Notificati
 def _tellings(fact: Accepted, change: ClockChange, ticket: Ticket) -> Iterator[tuple[Template, Told]]:
     if change.change is Change.WARNED:
         for role in (Role.OPERATOR, Role.SUPERVISOR):
-            yield Template.SLA_WARNING, Told.model_construct(role=role, ref=_ref(ticket, role))
+            yield Template.SLA_WARNING, Told(role=role, ref=_ref(ticket, role))
     elif change.change in (Change.BREACHED, Change.STEPPED):
         for told in change.told:
             yield Template.SLA_BREACHED, told
@@ -136,14 +136,14 @@ def _notice(
         return None
     values: dict[str, Any] = {
         "ticket_id": ticket.ticket_id,
-        "recipient": Recipient.model_construct(role=role, ref=ref),
+        "recipient": Recipient(role=role, ref=ref),
         "channel": channel,
         "template": template,
         "params": params,
     }
     if role is Role.CLIENT:
         values |= _not_before(fact.policy, ticket.region, fact.entry.at)
-    return Notification.model_construct(**values)
+    return Notification(**values)
 
 
 def _preferred(client: Client | None) -> NotificationChannel | None:

@@ -1,7 +1,9 @@
-"""What an event does to a ticket's clocks (contract, "Clock rules", "Re-matching", "Event time", "Reopening").
+"""What an event does to a ticket's clocks.
 
-One event acts so: cancel and stop under the running rule; fields change; re-match; start; then pause or resume by
-the new state. Everything here works on a Ledger, which records each change and applies it.
+The rules are the contract's: "Clock rules", "Re-matching", "Event time", "Reopening".
+
+One event acts so: cancel and stop under the running rule; fields change; re-match; start; then pause or
+resume by the new state. Everything here works on a Ledger, which records each change and applies it.
 """
 
 from collections.abc import Collection, Mapping
@@ -22,8 +24,8 @@ def act(
 ) -> None:
     """Do to the clocks what the triggers of one event do, in the order of the contract.
 
-    `fields` and `state` are the ticket's after the event. `cancelling`: the ticket closes as cancelled, duplicate
-    or merged, which cancels before any stop.
+    `fields` and `state` are the ticket's after the event. `cancelling`: the ticket closes as cancelled,
+    duplicate or merged, which cancels before any stop.
     """
     ended = [name for name, clock in ledger.clocks.items() if not clock.running]
     _end(ledger, triggers, cancelling=cancelling)
@@ -52,7 +54,7 @@ def finish(ledger: Ledger, clock: Clock, *, cancel: bool) -> None:
         ledger.change(clock, Change.STOPPED, at)
     elif cancel:
         ledger.change(clock, Change.CANCELLED, at)
-    elif _is_late(ledger, clock, at):
+    elif _is_late(clock, at):
         # The deadline was set into the past by an event of this very instant, so that no firing came between.
         ledger.change(_breach_now(ledger, clock, at), Change.STOPPED, at)
     else:
@@ -93,7 +95,7 @@ def _reconsider(ledger: Ledger, clock: Clock, *, cancel: bool) -> None:
         finish(ledger, clock, cancel=cancel)
 
 
-def _is_late(ledger: Ledger, clock: Clock, at: datetime) -> bool:
+def _is_late(clock: Clock, at: datetime) -> bool:
     if clock.paused:
         return clock.elapsed_seconds > clock.target_seconds
     return clock.deadline is not None and at > clock.deadline
@@ -112,9 +114,8 @@ def _rematch(ledger: Ledger, before: Fields) -> None:
         policy = ledger.policies.get(clock.policy)
         old, new = policy.rule(clock.rule), policy.match(clock.clock, after)
         old_calendar = policy.calendar_of(old, before["region"])
-        if new is not None and new.number == old.number:
-            if policy.calendar_of(new, after["region"]) is old_calendar:
-                continue
+        if new is old and policy.calendar_of(old, after["region"]) is old_calendar:
+            continue
         ledger.fields = before  # what has elapsed was counted in the old region's hours
         elapsed = ledger.elapsed(clock, ledger.moment(clock))
         if new is None:
@@ -147,7 +148,7 @@ def _retarget(
 
 
 def _start_late(ledger: Ledger, triggers: Collection[str]) -> None:
-    """Start clocks that match for the first time, at their last start trigger, if nothing has ended them since."""
+    """Start clocks that match for the first time, at their last start trigger, unless one has ended since."""
     for clock_id in ledger.policy.clock_ids:
         rule = ledger.policy.match(clock_id, ledger.fields)
         if rule is None or clock_id in ledger.clocks or not rule.start.isdisjoint(triggers):
@@ -175,7 +176,7 @@ def _last_start(ledger: Ledger, rule: Rule) -> tuple[str, datetime] | None:
 
 
 def _came_since(marks: Mapping[str, Mark], name: str, begun: str) -> bool:
-    """Whether the last `name` came after the last `begun`; a drop that creates is created first, then dropped."""
+    """Whether `name` came last after `begun`; a drop that creates is created first, then dropped."""
     if marks[name].seq == marks[begun].seq:
         return begun == "created" and name != "created"
     return marks[name].seq > marks[begun].seq
@@ -213,7 +214,7 @@ def _start(ledger: Ledger, triggers: Collection[str]) -> None:
 
 
 def _renew(ledger: Ledger, clock: Clock, rule: Rule) -> None:
-    """Announce another instant: a retarget, or after a breach the end of this cycle, so that the next one starts."""
+    """Announce another instant: a retarget, or after a breach the end of this cycle before the next."""
     at = ledger.moment(clock)
     if ledger.breach_is_wrong(clock, at):
         clock = ledger.retract(clock, at)
@@ -279,7 +280,7 @@ def _go_on(ledger: Ledger, clock: Clock, at: datetime, elapsed: timedelta) -> No
 
 
 def move_start(ledger: Ledger, earlier: datetime, registered_at: datetime) -> None:
-    """Let running clocks that started at `created` count from an earlier registration (contract, `absorbed`)."""
+    """Let running clocks that started at `created` count from an earlier registration."""
     for clock in ledger.running():
         policy = ledger.policies.get(clock.policy)
         rule = policy.rule(clock.rule)

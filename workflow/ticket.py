@@ -1,7 +1,7 @@
 """How a ticket follows from the facts: `evolve` is the only place where a ticket changes.
 
-Live processing, restoring, replay and the verifier all go through it, so that folding a ticket's journal gives its
-state (contract, "Journal record").
+Live processing, restoring, replay and the verifier all go through it, so that folding a ticket's journal
+gives its state (contract, "Journal record").
 """
 
 from collections.abc import Callable, Mapping
@@ -25,10 +25,6 @@ _READERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "reopenable_until": parse_instant,
 }
 """How to read a field of a journal record's `changed`; the rest is text as it stands."""
-
-_CREATION: Final[dict[str, Any]] = {
-    name: field.get_default() for name, field in Ticket.model_fields.items() if not field.is_required()
-}
 
 
 def evolve(
@@ -58,9 +54,7 @@ def evolve(
     else:
         update["closed_at"] = None
     if ticket is None:
-        return Ticket.model_construct(
-            **{**_CREATION, "ticket_id": entry.ticket_id, "registered_at": entry.at, **update}
-        )
+        return Ticket(**{"ticket_id": entry.ticket_id, "registered_at": entry.at, **update})
     if entry.trigger == "assigned" and ticket.assigned_at is None:
         update["assigned_at"] = entry.at
     return ticket.model_copy(update=update)
@@ -68,7 +62,8 @@ def evolve(
 
 def public(ticket: Ticket) -> Ticket:
     """The ticket without what only its state record carries: what the fold of its journal gives."""
-    return ticket.model_copy(update={name: _CREATION[name] for name in (*PERSONAL_FIELDS, "seen")})
+    defaults = {name: Ticket.model_fields[name].get_default() for name in (*PERSONAL_FIELDS, "seen")}
+    return ticket.model_copy(update=defaults)
 
 
 def trigger_names(trigger: str, changed: Mapping[str, str | None], *, creates: bool) -> tuple[str, ...]:
@@ -93,18 +88,18 @@ def _marked(ticket: Ticket | None, entry: JournalEntry) -> dict[str, Mark]:
     marks = {} if ticket is None else ticket.triggers
     if entry.trigger is None or (_by_engine(entry) and entry.trigger == "escalated"):
         return marks  # the engine's own escalation is no trigger for clocks
-    mark = Mark.model_construct(at=entry.at, seq=entry.seq)
+    mark = Mark(at=entry.at, seq=entry.seq)
     names = trigger_names(entry.trigger, entry.changed, creates=ticket is None)
     return {**marks, **dict.fromkeys(names, mark)}
 
 
 def _entered(ticket: Ticket | None, at: datetime, state: State) -> tuple[Entered, ...]:
     if ticket is None:
-        return (Entered.model_construct(at=at, state=state),)
+        return (Entered(at=at, state=state),)
     if ticket.state is state:
         return ticket.history
     latest = max(at, ticket.history[-1].at)
-    return (*ticket.history, Entered.model_construct(at=latest, state=state))[-REMEMBERED_STATES:]
+    return (*ticket.history, Entered(at=latest, state=state))[-REMEMBERED_STATES:]
 
 
 def _resumes_to(ticket: Ticket | None, entry: JournalEntry, state: State) -> State | None:
@@ -125,7 +120,7 @@ def _evolved_clocks(ticket: Ticket | None, entry: JournalEntry) -> tuple[Clock, 
 
 
 def evolve_clock(clock: Clock | None, change: ClockChange, *, by_engine: bool) -> Clock:
-    """The clock after one change. `by_engine` tells a change that a firing made from one that an event made."""
+    """The clock after one change; `by_engine`: a firing made it, not an event."""
     if clock is None or change.change is Change.STARTED:
         return _started(change)
     return clock.model_copy(update=_EVOLVERS[change.change](clock, change, by_engine))
