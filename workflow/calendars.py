@@ -32,10 +32,11 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_DATE: Final = date(1970, 1, 1)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _MINUTE_US: Final = 60_000_000
-_DAY_US: Final = 24 * 60 * _MINUTE_US
+_DAY_MINUTES: Final = 24 * 60
+_DAY_US: Final = _DAY_MINUTES * _MINUTE_US
 _ZERO: Final = timedelta()
 # A shift of up to 48 hours in a zone up to a day off UTC, moved by a gap of up to a day (Samoa, 2011).
-_DAYS_AROUND: Final = timedelta(days=4)
+_DAYS_AROUND: Final = 4
 
 EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
 LATEST: Final = datetime.max.replace(tzinfo=UTC)
@@ -82,12 +83,13 @@ class Calendar:
     exceptions: Mapping[date, Shifts] = field(default_factory=dict, hash=False)
     always: bool = False
     """Open without end: plain arithmetic, everything else is ignored."""
-    _zone: ZoneInfo = field(init=False, repr=False, compare=False)
+    _epoch: datetime = field(init=False, repr=False, compare=False)
+    """The wall time 1970-01-01 00:00 in the zone: adding to it is arithmetic of wall time."""
     _blocks: dict[int, _Block] = field(init=False, repr=False, compare=False, default_factory=dict)
     _totals: dict[int, int] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_zone", time_zone(self.zone))
+        object.__setattr__(self, "_epoch", datetime(1970, 1, 1, tzinfo=time_zone(self.zone)))
         object.__setattr__(self, "exceptions", MappingProxyType(dict(self.exceptions)))
         if len(self.hours) != 7:
             raise ValueError("A calendar needs the hours of seven days, Monday first.")
@@ -193,29 +195,24 @@ class Calendar:
 
     def _intervals(self, year: int) -> Iterator[tuple[int, int]]:
         first_us, end_us = _new_year_us(year), _new_year_us(year + 1)
-        day, last = date(year, 1, 1) - _DAYS_AROUND, date(year, 12, 31) + _DAYS_AROUND
-        while day <= last:
-            for shift in self.shifts_of(day):
-                opens_us, closes_us = self._opening_us(day, shift), self._closing_us(day, shift)
+        first = _days_since_epoch(date(year, 1, 1)) - _DAYS_AROUND
+        last = _days_since_epoch(date(year, 12, 31)) + _DAYS_AROUND
+        for day in range(first, last + 1):
+            for opens_minutes, closes_minutes in self.shifts_of(_EPOCH_DATE + timedelta(day)):
+                opens_us = self._opening_us(day * _DAY_MINUTES + opens_minutes)
+                closes_us = self._closing_us(day * _DAY_MINUTES + closes_minutes)
                 if opens_us < closes_us and closes_us > first_us and opens_us < end_us:
                     yield max(opens_us, first_us), min(closes_us, end_us)
-            day += timedelta(days=1)
 
-    def _opening_us(self, day: date, shift: Shift) -> int:
+    def _opening_us(self, wall_minutes: int) -> int:
         # fold=0 is the first of a repeated hour, and moves a skipped time forward by the gap (PEP 495).
-        return self._wall_us(day, shift.opens_minutes, fold=0)
+        wall = self._epoch + timedelta(minutes=wall_minutes)
+        return wall_minutes * _MINUTE_US - _offset_us(wall)
 
-    def _closing_us(self, day: date, shift: Shift) -> int:
+    def _closing_us(self, wall_minutes: int) -> int:
         # fold=1 is the second of a repeated hour, but would move a skipped time back: the later one is right.
-        minutes = shift.closes_minutes
-        return max(self._wall_us(day, minutes, fold=0), self._wall_us(day, minutes, fold=1))
-
-    def _wall_us(self, day: date, minutes: int, fold: int) -> int:
-        days, minute = divmod(minutes, 24 * 60)
-        day += timedelta(days=days)
-        wall = datetime(day.year, day.month, day.day, minute // 60, minute % 60, fold=fold, tzinfo=self._zone)
-        offset = wall.utcoffset() or _ZERO
-        return (day - _EPOCH_DATE).days * _DAY_US + minute * _MINUTE_US - offset // _MICROSECOND
+        wall = self._epoch + timedelta(minutes=wall_minutes)
+        return wall_minutes * _MINUTE_US - min(_offset_us(wall), _offset_us(wall.replace(fold=1)))
 
 
 def time_zone(name: str) -> ZoneInfo:
@@ -261,8 +258,17 @@ def _instant(us: int) -> datetime:
     return _EPOCH + timedelta(microseconds=us)
 
 
+def _offset_us(wall: datetime) -> int:
+    offset = wall.utcoffset() or _ZERO
+    return (offset.days * 86_400 + offset.seconds) * 1_000_000
+
+
+def _days_since_epoch(day: date) -> int:
+    return (day - _EPOCH_DATE).days
+
+
 def _new_year_us(year: int) -> int:
-    return (date(year, 1, 1) - _EPOCH_DATE).days * _DAY_US
+    return _days_since_epoch(date(year, 1, 1)) * _DAY_US
 
 
 def _plain_sum(start: datetime, duration: timedelta) -> datetime:

@@ -31,7 +31,7 @@ _REOPENED: Final = {
 
 
 def promises_table(policy: Policy) -> str:
-    """One row for each rule in the order of the file, ending in a newline. The same policy gives the same text."""
+    """One row for each rule in the order of the file, ending in a newline; the same for the same policy."""
     rows = [_HEADER, tuple("---" for _ in _HEADER), *map(_row, policy.rules)]
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
