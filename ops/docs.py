@@ -19,8 +19,8 @@ def _states() -> str:
     return f"""{_MADE}
 # The states of a ticket
 
-Drawn from the one table in `workflow/states.py`. Triggers that change no state are left out of the picture and
-stand in the table; a guard stands in brackets. What the engine does by itself is marked so.
+Drawn from the one table in `workflow/states.py`. Triggers that change no state are left out of the picture
+and stand in the table; a guard stands in brackets. What the engine does by itself is marked so.
 
 ```mermaid
 {state_diagram()}```
@@ -38,8 +38,8 @@ def _promises() -> str:
     return f"""{_MADE}
 # The promises of the default policy
 
-`{policy.label}`, from `workflow/policies/gosuslugi.yaml`, where each has its source beside it. For a clock the first
-rule that applies counts. `ticketflow policy show` prints the one in force.
+`{policy.label}`, from `workflow/policies/gosuslugi.yaml`, where each has its source beside it. For a clock
+the first rule that applies counts. `ticketflow policy show` prints the one in force.
 
 {promises_table(policy)}"""
 
