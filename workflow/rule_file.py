@@ -8,8 +8,8 @@ from typing import Final
 
 from yaml.nodes import Node
 
-from workflow import durations
 from schemas.records import Role
+from workflow import durations
 from workflow.policy import FIELDS, Action, Kind, Reopen, Rule, Target, Threshold
 from workflow.vocabulary import STATES, TRIGGERS, VALUES, is_region
 from workflow.yaml_reader import Reader, is_empty_list
