@@ -42,16 +42,11 @@ from schemas.terms import default_queue as default_queue
 class EventData(Part):
     """The `data` of one event type.
 
-    `triggers` are all that the type may pull; `pulls` those that this very event pulls, in their order.
+    `triggers` are all that the type may pull, the one that moves the ticket first.
     """
 
     type: ClassVar[str]
     triggers: ClassVar[tuple[str, ...]]
-
-    @property
-    def pulls(self) -> tuple[str, ...]:
-        """The triggers of this event, in the order in which they act."""
-        return self.triggers
 
     def check_against(self, time: datetime) -> str | None:  # noqa: ARG002 (types with such a rule override it)
         """The rule that `data` breaks given the event's `time` (UTC), in words; None where all is well."""
@@ -193,11 +188,6 @@ class Contacted(EventData):
 
     by: Annotated[ContactedBy, Listed]
     channel: Annotated[Channel | None, Listed] = None
-
-    @property
-    def pulls(self) -> tuple[str, ...]:
-        """`contacted`, and the one that says who."""
-        return ("contacted", f"contacted.{self.by}")
 
 
 class Pending(EventData):

@@ -11,7 +11,6 @@ from schemas.events import (
     CallbackWindow,
     Category,
     Client,
-    Contacted,
     Created,
     Dropped,
     EventData,
@@ -74,13 +73,6 @@ def test_every_type_of_the_contract_is_there():
 def test_every_trigger_of_the_machine_has_a_type():
     """What a policy may name is what some event pulls, and nothing more."""
     assert {trigger for model in EVENT_TYPES.values() for trigger in model.triggers} == set(TRIGGERS)
-
-
-def test_a_contact_pulls_the_trigger_of_who_made_it():
-    """A contact pulls `contacted` and then the trigger of its side; other types pull their one trigger."""
-    assert Contacted.model_validate({"by": "client"}).pulls == ("contacted", "contacted.client")
-    assert Contacted.model_validate({"by": "operator"}).pulls == ("contacted", "contacted.operator")
-    assert Created.model_validate(CREATED).pulls == ("created",)
 
 
 @pytest.mark.parametrize("data", [CREATED, FORM, CABINET], ids=["phone", "form", "cabinet"])
