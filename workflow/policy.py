@@ -121,12 +121,14 @@ class Policy:
     citizen_hours: str = "always"
     reopening_window: timedelta = timedelta(days=30)
     _by_clock: Mapping[str, tuple[Rule, ...]] = field(init=False, repr=False, compare=False)
+    _by_start: Mapping[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         by_clock: dict[str, tuple[Rule, ...]] = {}
         for rule in self.rules:
             by_clock[rule.clock] = (*by_clock.get(rule.clock, ()), rule)
         object.__setattr__(self, "_by_clock", MappingProxyType(by_clock))
+        object.__setattr__(self, "_by_start", MappingProxyType(_by_start_trigger(by_clock)))
         for name in ("calendars", "region_calendars", "service_hours"):
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
 
@@ -139,6 +141,10 @@ class Policy:
     def clock_ids(self) -> tuple[str, ...]:
         """The ids of its clocks in the order of their first appearance."""
         return tuple(self._by_clock)
+
+    def clocks_started_by(self, trigger: str) -> tuple[str, ...]:
+        """The ids of the clocks that some rule starts at that trigger, in the order of `clock_ids`."""
+        return self._by_start.get(trigger, ())
 
     def rule(self, number: int) -> Rule:
         """The rule with that place in the file, counted from 1.
@@ -231,6 +237,14 @@ class Policies:
             return self._by_label[label]
         except KeyError:
             raise UnknownPolicyVersion(label, self.labels) from None
+
+
+def _by_start_trigger(by_clock: Mapping[str, tuple[Rule, ...]]) -> dict[str, tuple[str, ...]]:
+    by_start: dict[str, tuple[str, ...]] = {}
+    for clock, rules in by_clock.items():
+        for trigger in frozenset().union(*(rule.start for rule in rules)):
+            by_start[trigger] = (*by_start.get(trigger, ()), clock)
+    return by_start
 
 
 def _entry(by_key: Mapping[str, str], key: str | None) -> str:

@@ -202,15 +202,19 @@ def _start(ledger: Ledger, triggers: Collection[str]) -> None:
         # Elsewhere a start while running is ignored; an announcement replaces the one before it.
         if isinstance(rule.target, Target) and not rule.start.isdisjoint(triggers):
             _renew(ledger, clock, rule)
-    for clock_id in ledger.policy.clock_ids:
-        clock_or_none = ledger.clocks.get(clock_id)
-        if clock_or_none is not None and clock_or_none.running:
-            continue
-        rule_or_none = ledger.policy.match(clock_id, ledger.fields)
-        if rule_or_none is not None:
-            started_by = next((name for name in triggers if name in rule_or_none.start), None)
-            if started_by is not None:
-                ledger.begin(clock_id, ledger.policy, rule_or_none, by=started_by)
+    for trigger in triggers:
+        for clock_id in ledger.policy.clocks_started_by(trigger):
+            _begin(ledger, clock_id, trigger)
+
+
+def _begin(ledger: Ledger, clock_id: str, trigger: str) -> None:
+    """Start a clock that is not running, if the rule that matches now starts at the trigger."""
+    clock = ledger.clocks.get(clock_id)
+    if clock is not None and clock.running:
+        return
+    rule = ledger.policy.match(clock_id, ledger.fields)
+    if rule is not None and trigger in rule.start:
+        ledger.begin(clock_id, ledger.policy, rule, by=trigger)
 
 
 def _renew(ledger: Ledger, clock: Clock, rule: Rule) -> None:

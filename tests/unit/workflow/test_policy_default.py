@@ -146,16 +146,22 @@ HOURS = {
 def test_the_table_of_regional_hours_is_stated(policy: Policy, region: str) -> None:
     """Each zone's local hours, seven days a week, and 09-21 Moscow time from abroad."""
     zone, opens, closes = HOURS[region]
-    calendar = policy.citizen_calendar(region)
+    calendar = policy.calendars[policy.region_calendars.get(region, policy.region_calendars["*"])]
     assert calendar.zone == zone
     assert calendar.hours == (((opens * 60, closes * 60),),) * 7
 
 
 def test_every_region_has_the_moscow_shift(policy: Policy) -> None:
-    """Whatever the subject, citizens are told things between 08 and 20 Moscow time."""
+    """Whatever the subject, its operators work between 08 and 20 Moscow time."""
     for number in range(100):
-        calendar = policy.citizen_calendar(f"{number:02}")
+        name = policy.region_calendars.get(f"{number:02}", policy.region_calendars["*"])
+        calendar = policy.calendars[name]
         assert calendar.next_opening(datetime(2026, 3, 2, tzinfo=UTC)) == datetime(2026, 3, 2, 5, tzinfo=UTC)
+
+
+def test_a_citizen_is_told_at_once(policy: Policy) -> None:
+    """A callback is offered within minutes of the drop, whatever the hour and the region."""
+    assert policy.citizen_calendar("25") is ALWAYS
 
 
 def test_telephone_and_chat_are_served_round_the_clock_and_the_cabinet_in_the_terms_hours(
