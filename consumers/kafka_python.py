@@ -24,13 +24,12 @@ from consumers import kafka_python_client as client
 from consumers.kafka_options import KafkaOptions, Timeouts
 from consumers.kafka_python_reader import KafkaReader, to_record
 from consumers.kafka_python_records import NULL, install, sendable
-from consumers.log import Fenced, LogError, Outgoing, Polled, Position, Record, Restart
+from consumers.log import Fenced, LogError, Outgoing, Polled, Position, Record, Restart, checked
 from consumers.watchdog import Watchdog
 
 _logger = logging.getLogger(__name__)
 
-_REBALANCE_SLICE_SECONDS = 0.1  # polls of 20 ms burned six generations
-_REBALANCE_PATIENCE_SECONDS = 1.0  # then the engine gets a turn, to show that it lives
+_REBALANCE_PATIENCE_SECONDS = 3.0  # then the engine gets a turn, to show that it lives
 
 
 class _Pausing(ConsumerRebalanceListener):  # type: ignore[misc] # the client has no types
@@ -86,6 +85,8 @@ class KafkaLog:
             self._producer = self._new_producer()
         self._listener = _Pausing(self._consumer)
         self._consumer.subscribe(topics=[events], listener=self._listener)
+        with client.cured("looking up the topics"):
+            self._consumer.topics()  # whoever leads its group without knowing the topic assigns nothing
 
     def _new_consumer(self) -> Any:
         settings = client.consumer(self._options, self._timeouts, self._client_id)
@@ -146,26 +147,43 @@ class KafkaLog:
         return polled
 
     def _poll_stable(self, timeout_seconds: float, max_records: int) -> Mapping[Any, list[Any]]:
-        """Poll, and once more in long slices while the group is rebalancing."""
-        records = self._poll_once(timeout_seconds, max_records)
+        """Poll, after waiting for a rebalance to end; a short poll may have begun one."""
         deadline = time.monotonic() + _REBALANCE_PATIENCE_SECONDS
-        while self._membership is None and time.monotonic() < deadline:
-            records = self._poll_once(_REBALANCE_SLICE_SECONDS, max_records)
-        return records
+        while True:
+            if self._joined(deadline - time.monotonic()):
+                records = self._poll_once(timeout_seconds, max_records)
+                if self._membership is not None:
+                    return records
+            if time.monotonic() >= deadline:
+                self._membership = None
+                return {}
+
+    def _joined(self, patience_seconds: float) -> bool:
+        """Wait until the group is stable. It is the first step of the client's own poll.
+
+        The client forgets a rebalance that ends between two polls, and begins another (polls of 20 ms
+        burned six generations); or, when new metadata had caused it, none, and then it never polls again.
+        So the wait is long, and whoever is left without a stable group is made to join anew.
+        """
+        coordinator = self._consumer._coordinator
+        if self._consumer.group_metadata().state == MemberState.STABLE and not coordinator.need_rejoin():
+            return True
+        if coordinator.poll(timeout_ms=max(client.milliseconds(patience_seconds), 1)):
+            return True
+        coordinator.request_rejoin()
+        return False
 
     def _poll_once(self, timeout_seconds: float, max_records: int) -> Mapping[Any, list[Any]]:
-        if self._membership is None:
-            timeout_seconds = max(timeout_seconds, _REBALANCE_SLICE_SECONDS)
         records = self._consumer.poll(
             timeout_ms=client.milliseconds(timeout_seconds), max_records=max_records
         )
         # Taken now, and used for the commit: after an eviction a fresh one is (-1, ''), and the broker
-        # accepts that.
+        # takes that.
         membership = self._consumer.group_metadata()
-        stable = membership.state == MemberState.STABLE and membership.generation_id > 0
-        self._membership = membership if stable else None
-        if stable:
+        if membership.state == MemberState.STABLE and membership.generation_id > 0:
+            self._membership = membership
             return dict(records)
+        self._membership = None
         for partition, unread in records.items():  # not delivered: read them again, if they stay ours
             if partition in self._consumer.assignment():
                 self._consumer.seek(partition, unread[0].offset)
@@ -188,18 +206,7 @@ class KafkaLog:
             end = self._consumer.end_offsets([topic_partition])[topic_partition]
         if found is None:
             return Position(start)
-        if found.offset > end:
-            raise LogError(
-                f"group {self._group} has read partition {partition} of {self._events} up to {found.offset}, "
-                f"but it ends at {end}: the topic was made anew or lost records; "
-                "restore it, or use another topic prefix"
-            )
-        if found.offset < start:
-            _logger.error(
-                "partition %d of %s: the records from %d to %d were deleted before they were processed",
-                partition, self._events, found.offset, start,
-            )  # fmt: skip
-        return Position(max(found.offset, start), found.metadata or "")
+        return checked(Position(found.offset, found.metadata or ""), self._events, partition, start, end)
 
     def changelog(self, partition: int, start: int = 0) -> Iterator[Record]:
         """See `Log.changelog`.

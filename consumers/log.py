@@ -16,9 +16,12 @@ offsets carry the generation of the group as it was at the poll. After any error
 assigned.
 """
 
+import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
+
+_logger = logging.getLogger(__name__)
 
 
 class LogError(Exception):
@@ -110,7 +113,10 @@ class Log(Protocol):
     def committed(self, partition: int) -> Position:
         """Return the position last committed for a partition, or its earliest offset with no metadata.
 
-        Waits until transactions that are about to commit a position have ended. Raises Unavailable.
+        Waits until transactions that are about to commit a position have ended. Where records were deleted
+        before they were processed, it says so in the log and returns the earliest offset that is left.
+        Raises Unavailable, and LogError where the topic ends before the position: it was made anew, or lost
+        records.
         """
 
     def changelog(self, partition: int, start: int = 0) -> Iterator[Record]:
@@ -214,3 +220,21 @@ def lag(reader: Reader, group: str, topic: str) -> dict[int, int]:
     ends, beginnings, positions = reader.ends(topic), reader.beginnings(topic), reader.committed(group, topic)
     done = {p: max(positions[p].offset if p in positions else 0, beginnings[p]) for p in ends}
     return {p: max(end - done[p], 0) for p, end in ends.items()}
+
+
+def checked(position: Position, topic: str, partition: int, start: int, end: int) -> Position:
+    """Return where to read on, given a committed position and what the topic has. See `Log.committed`."""
+    if position.offset > end:
+        raise LogError(
+            f"partition {partition} of {topic} was read up to {position.offset} but ends at {end}: the topic "
+            "was made anew or lost records; restore it, or use another topic prefix"
+        )
+    if position.offset < start:
+        _logger.error(
+            "partition %d of %s: the records from %d to %d were deleted before they were processed",
+            partition,
+            topic,
+            position.offset,
+            start,
+        )
+    return Position(max(position.offset, start), position.metadata)

@@ -10,7 +10,7 @@ Nothing here reads a clock or starts a thread. To inject a fault override `Memor
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from consumers.log import Headers, LogError, Outgoing, Polled, Position, Record, Restart, Unavailable
+from consumers.log import Headers, LogError, Outgoing, Polled, Position, Record, Restart, Unavailable, checked
 from consumers.memory_group import Member, MemoryGroup
 from schemas.topics import partition_for
 
@@ -165,7 +165,7 @@ class MemoryLog:
     def __init__(self, broker: MemoryBroker, *, events: str, state: str, group: str, worker_id: str) -> None:
         """Start as this worker: abort what an earlier instance left open, and fence that instance."""
         self._broker = broker
-        self._events = broker.topic(events)
+        self._events_name, self._events = events, broker.topic(events)
         self._state = state
         self._group = broker.group(group, events)
         self._worker_id = worker_id
@@ -245,7 +245,10 @@ class MemoryLog:
         """See `Log.committed`. Where it would have to wait it raises Unavailable."""
         if any(partition in positions for positions in self._group.pending.values()):
             raise Unavailable(f"a transaction is committing a position of partition {partition}: ask again")
-        return self._group.positions.get(partition) or Position(self._events[partition].start)
+        position, events = self._group.positions.get(partition), self._events[partition]
+        if position is None:
+            return Position(events.start)
+        return checked(position, self._events_name, partition, events.start, events.stable)
 
     def changelog(self, partition: int, start: int = 0) -> Iterator[Record]:
         """See `Log.changelog`. Where it would have to wait for an open transaction it raises Unavailable."""
