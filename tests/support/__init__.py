@@ -1,0 +1,1 @@
+"""What tests share: events, policies, and worlds in which histories happen."""
