@@ -98,7 +98,8 @@ class Engine:
         try:
             polled = self._log.poll(self._poll_seconds(), self._bounds.max_records)
             self._follow(polled)
-            done = self._transact(polled.records)
+            # While the group rebalances nothing can be committed: what is due waits for the next turn.
+            done = self._transact(polled.records) if polled.stable else 0
         except Restart as reason:
             self._start_over(reason)
             return 0
