@@ -16,6 +16,7 @@ import fcntl
 import json
 import os
 import re
+import shutil
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -261,6 +262,8 @@ def diagnose(files: BrokerFiles, port: int, log_start: int) -> str | None:
     never a line of the log.
     """
     said = _tail(files.console, 0) + _tail(files.log, log_start)
+    if shutil.disk_usage(files.directory).free < _MIB:
+        said += "No space left on device"  # and so none for the log to say it
     for pattern, clause in _CAUSES:
         if re.search(pattern, said):
             return clause.format(port=port, directory=files.directory)

@@ -1,0 +1,76 @@
+"""Topic administration against the real broker."""
+
+import pytest
+from kafka import KafkaAdminClient
+
+from ops import OperationError, topics
+from schemas.topics import Topic
+from tests.broker.conftest import PARTITIONS
+
+
+@pytest.fixture
+def options(broker: str) -> dict[str, object]:
+    return {"bootstrap_servers": [broker]}
+
+
+def _create(broker: str, **changes: dict[str, object]) -> None:
+    admin = KafkaAdminClient(bootstrap_servers=broker)
+    admin.create_topics({name.replace("__", "."): data for name, data in changes.items()})
+    admin.wait_for_topics([name.replace("__", ".") for name in changes])
+    admin.close()
+
+
+def test_created_topics_pass_the_check(options: dict[str, object], prefix: str) -> None:
+    """What `create` makes is what `check` wants."""
+    assert topics.check(options, prefix, PARTITIONS) == []
+
+
+def test_creating_again_creates_nothing_and_changes_nothing(options: dict[str, object], prefix: str) -> None:
+    """A second `create`, even with another number of partitions, leaves the topics alone."""
+    assert topics.create(options, prefix, PARTITIONS + 1, 1) == []
+    assert topics.check(options, prefix, PARTITIONS) == []
+
+
+def test_a_missing_topic_is_named_and_only_it_is_created(options: dict[str, object], broker: str) -> None:
+    """`check` names each missing topic, and `create` returns those that it made."""
+    _create(broker, part__events={"num_partitions": PARTITIONS})
+    problems = topics.check(options, "part")
+    assert "The topic part.journal is missing." in problems
+    assert not any("part.events is missing" in problem for problem in problems)
+    created = topics.create(options, "part", PARTITIONS, 1)
+    assert sorted(created) == sorted(f"part.{t.suffix}" for t in Topic if t is not Topic.EVENTS)
+
+
+def test_topics_that_others_made_wrong_are_described(options: dict[str, object], broker: str) -> None:
+    """Wrong time stamps, clean-up, sizes and replication are each said in a sentence."""
+    _create(
+        broker,
+        wrong__events={"num_partitions": 2},
+        wrong__state={"num_partitions": 2, "configs": {"min.insync.replicas": "2"}},
+    )
+    problems = " ".join(topics.check(options, "wrong", 2))
+    assert "wrong.events has message.timestamp.type=CreateTime" in problems
+    assert "wrong.state has cleanup.policy=delete" in problems
+    assert "wrong.state has 1 replicas, fewer than its min.insync.replicas=2" in problems
+    assert "instead of" not in problems
+
+
+def test_partition_counts_that_differ_are_listed(options: dict[str, object], broker: str) -> None:
+    """Topics must share one number of partitions, for output goes where its input came from."""
+    _create(broker, uneven__events={"num_partitions": 2}, uneven__state={"num_partitions": 3})
+    assert "uneven.events has 2, uneven.state has 3" in " ".join(topics.check(options, "uneven"))
+
+
+def test_a_count_that_is_not_the_wanted_one_is_told(options: dict[str, object], prefix: str) -> None:
+    """Each topic with another number of partitions than the setting is named."""
+    problems = topics.check(options, prefix, PARTITIONS + 1)
+    assert len(problems) == len(Topic)
+    assert all("is never changed in place" in problem for problem in problems)
+
+
+def test_a_cluster_that_does_not_answer_is_one_sentence() -> None:
+    """A wrong address is named with the setting to look at."""
+    with pytest.raises(
+        OperationError, match=r"Kafka does not answer at 127\.0\.0\.1:1: check TICKETFLOW_KAFKA_"
+    ):
+        topics.cluster_id({"bootstrap_servers": ["127.0.0.1:1"]}, timeout_seconds=1)

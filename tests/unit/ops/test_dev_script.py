@@ -1,0 +1,71 @@
+"""`./dev` before it has anything: what it says, and that CI runs what the README says."""
+
+import os
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).parents[3]
+TOOLS = ("sh", "dirname", "cat", "cksum", "tr", "mkdir", "rm", "basename")
+
+
+def _run(dev: Path, *arguments: str, path: str) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": path, "HOME": str(dev.parent)}
+    return subprocess.run(
+        [str(dev), *arguments], env=environment, capture_output=True, text=True, check=False, timeout=30
+    )
+
+
+def _checkout(parent: Path) -> Path:
+    copy = parent / "a checkout"
+    copy.mkdir()
+    for name in ("dev", "pyproject.toml", *(lock.name for lock in ROOT.glob("requirements*.txt"))):
+        (copy / name).write_bytes((ROOT / name).read_bytes())
+    (copy / "dev").chmod(0o755)
+    return copy
+
+
+def _tools(directory: Path) -> Path:
+    directory.mkdir()
+    for tool in TOOLS:
+        place = next(p for p in ("/bin", "/usr/bin") if os.path.exists(f"{p}/{tool}"))
+        (directory / tool).symlink_to(f"{place}/{tool}")
+    return directory
+
+
+def test_without_a_python_it_says_so_in_one_sentence(tmp_path: Path) -> None:
+    """On a machine with no Python 3.11+ the answer is one line, in a path with a space too."""
+    old = _tools(tmp_path / "tools") / "python3"
+    old.write_text("#!/bin/sh\nexit 1\n")  # as a Python 3.9 answers the question for its version
+    old.chmod(0o755)
+    done = _run(_checkout(tmp_path) / "dev", "up", path=str(tmp_path / "tools"))
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "./dev: no Python 3.11 or newer was found on the PATH: install one (such as python3.12), "
+        "then start again."
+    ]
+
+
+def test_a_python_without_venv_is_named(tmp_path: Path) -> None:
+    """A distribution that ships Python without ensurepip is told which package to install."""
+    python = _tools(tmp_path / "tools") / "python3"
+    python.write_text('#!/bin/sh\ncase "$2" in *ensurepip*) exit 1 ;; esac\nexit 0\n')
+    python.chmod(0o755)
+    done = _run(_checkout(tmp_path) / "dev", "up", path=str(tmp_path / "tools"))
+    assert done.returncode == 1
+    assert "python3-venv" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_ci_runs_the_readmes_test_command() -> None:
+    """The last thing that CI does is `./dev test`, with nothing added."""
+    assert (ROOT / ".ci" / "run").read_text().splitlines()[-1] == "exec ./dev test"
+
+
+def test_no_lock_names_a_registry() -> None:
+    """The locked requirements have hashes for everything and addresses for nothing."""
+    for lock in ROOT.glob("requirements*.txt"):
+        text = lock.read_text()
+        assert "://" not in text
+        pins = [line for line in text.splitlines() if "==" in line and not line.startswith("#")]
+        assert pins
+        assert all(line.endswith("\\") for line in pins)
