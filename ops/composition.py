@@ -1,0 +1,88 @@
+"""From settings to the parts that they describe: where adapters are chosen and put together."""
+
+from __future__ import annotations
+
+from consumers.kafka_options import KafkaOptions, Timeouts
+from consumers.kafka_python import KafkaLog
+from consumers.kafka_python_reader import KafkaPublisher, KafkaReader
+from consumers.watchdog import Watchdog
+from ops import OperationError
+from ops.embedded import find_running
+from ops.settings import Settings
+from schemas.topics import Topic, topic_name
+
+_SHORTEST_STALL_SECONDS = 45.0
+
+
+def bootstrap_servers(settings: Settings) -> str:
+    """Return the cluster's servers, or those of the embedded broker that runs on the data directory.
+
+    Raises OperationError where neither is there.
+    """
+    servers = settings.kafka_bootstrap_servers or find_running(settings.data_dir)
+    if servers is None:
+        raise OperationError(
+            f"No embedded broker runs on {settings.data_dir}: start one with `ticketflow up` or "
+            "`ticketflow broker`, or set TICKETFLOW_KAFKA_BOOTSTRAP_SERVERS to a cluster of yours."
+        )
+    return servers
+
+
+def kafka_options(settings: Settings, servers: str) -> KafkaOptions:
+    """Return how to reach the cluster at `servers`."""
+    password = settings.kafka_sasl_password
+    return KafkaOptions(
+        bootstrap_servers=tuple(servers.split(",")),
+        security_protocol=settings.kafka_security_protocol,
+        sasl_mechanism=settings.kafka_sasl_mechanism,
+        sasl_username=settings.kafka_sasl_username,
+        sasl_password=None if password is None else password.get_secret_value(),
+        ssl_cafile=_text(settings.kafka_ssl_cafile),
+        ssl_certfile=_text(settings.kafka_ssl_certfile),
+        ssl_keyfile=_text(settings.kafka_ssl_keyfile),
+    )
+
+
+def timeouts(settings: Settings) -> Timeouts:
+    """Return a worker's time-outs. What has no setting of its own follows from those around it."""
+    return Timeouts(
+        request_seconds=settings.request_timeout_seconds,
+        delivery_seconds=(settings.request_timeout_seconds + settings.transaction_timeout_seconds) / 2,
+        transaction_seconds=settings.transaction_timeout_seconds,
+        session_seconds=settings.session_timeout_seconds,
+        max_poll_seconds=settings.max_poll_interval_seconds,
+        stall_seconds=max(_SHORTEST_STALL_SECONDS, 3 * settings.session_timeout_seconds),
+    )
+
+
+def worker_log(settings: Settings, servers: str) -> KafkaLog:
+    """Connect a worker. Raises LogError, OperationError."""
+    if settings.kafka_client != "kafka-python":
+        raise OperationError(
+            "No worker of this version runs on librdkafka: set TICKETFLOW_KAFKA_CLIENT to kafka-python."
+        )
+    return KafkaLog(
+        kafka_options(settings, servers),
+        events=topic_name(settings.topic_prefix, Topic.EVENTS),
+        state=topic_name(settings.topic_prefix, Topic.STATE),
+        group=settings.group_id,
+        worker_id=settings.worker_id,
+        timeouts=timeouts(settings),
+        watchdog=Watchdog(),
+    )
+
+
+def reader(settings: Settings, servers: str, client_id: str = "ticketflow-reader") -> KafkaReader:
+    """Connect a reader of topics. Raises LogError."""
+    return KafkaReader(kafka_options(settings, servers), timeouts=timeouts(settings), client_id=client_id)
+
+
+def publisher(settings: Settings, servers: str, linger_seconds: float = 0.0) -> KafkaPublisher:
+    """Connect a publisher. `linger_seconds`: how long a record waits for company. Raises LogError."""
+    return KafkaPublisher(
+        kafka_options(settings, servers), timeouts=timeouts(settings), linger_seconds=linger_seconds
+    )
+
+
+def _text(path: object) -> str | None:
+    return None if path is None else str(path)

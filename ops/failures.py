@@ -1,0 +1,97 @@
+"""The one place that turns what went wrong into a sentence on stderr and an exit status."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ops import OperationError
+
+FAILED = 1
+WRONG_USAGE = 2
+INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
+
+def report(problem: BaseException) -> int:
+    """Tell a person what went wrong, and return the exit status."""
+    if isinstance(problem, KeyboardInterrupt):
+        return INTERRUPTED
+    expected = _expected(problem)
+    if expected is None:
+        say(_unexpected(problem))
+        return FAILED
+    for line in expected.splitlines():
+        say(line)
+    return _status(problem)
+
+
+def say(sentence: str) -> None:
+    """Write a line to stderr."""
+    print(sentence, file=sys.stderr)
+
+
+def _status(problem: BaseException) -> int:
+    from ops.settings import SettingsError
+
+    return WRONG_USAGE if isinstance(problem, SettingsError) else FAILED
+
+
+def _expected(problem: BaseException) -> str | None:
+    """The sentence of an error that is made for people; None: this one is a bug.
+
+    The imports wait until something has failed, so that help and version are there at once.
+    """
+    if isinstance(problem, OperationError):
+        return str(problem)
+    from consumers.log import LogError
+
+    if isinstance(problem, LogError):
+        return _sentence(str(problem))
+    from workflow.policy import UnknownPolicyVersion
+    from workflow.policy_file import PolicyError
+
+    if isinstance(problem, (PolicyError, UnknownPolicyVersion)):
+        return str(problem)
+    return None
+
+
+def _sentence(text: str) -> str:
+    """What the log says begins in lower case and has no full stop, for it is often part of another text."""
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
+
+
+def _unexpected(problem: BaseException) -> str:
+    what = f"A mistake in ticketflow itself ended it ({type(problem).__name__})."
+    file = _crash_file()
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with file.open("a", encoding="utf-8") as stream:
+            stream.writelines(_trace(problem))
+    except OSError as error:
+        return f"{what} {file}, where it would be told, cannot be written ({error.strerror})."
+    return f"{what} Please report it with the end of {file}."
+
+
+def _crash_file() -> Path:
+    from ops.settings import Settings, SettingsError
+
+    given = os.environ.get("TICKETFLOW_DATA_DIR")
+    try:
+        data_dir = Path(given).expanduser().absolute() if given else Settings().data_dir
+    except (SettingsError, ValueError):  # pydantic's errors are ValueErrors
+        data_dir = Path.cwd()
+    return data_dir / "logs" / "errors.log"
+
+
+def _trace(problem: BaseException) -> Iterator[str]:
+    """Where it happened, without the exceptions' own texts: those may quote a record, and so a person."""
+    yield f"{datetime.now(UTC).isoformat(timespec='seconds')} process {os.getpid()}\n"
+    cause: BaseException | None = problem
+    while cause is not None:
+        yield from traceback.format_tb(cause.__traceback__)
+        yield f"{type(cause).__module__}.{type(cause).__qualname__}\n"
+        cause = cause.__cause__ or cause.__context__
