@@ -1,0 +1,302 @@
+"""Late and out-of-order events: what counts is when it happened (contract, "Time" and "Event time")."""
+
+import pytest
+
+from tests.support.world import DAY, HOUR, World, at, world
+
+BASIC = """
+clocks:
+  - {clock: c, target: 10m, start: [created], stop: [resolved, closed], cancel: [returned], pause: [pending],
+     warn: [50%],
+     on_breach: [{after: 0s, do: escalate, notify: [operator, supervisor]}, {after: 5m, notify: [supervisor]},
+                 {after: 1h, notify: [supervisor]}]}
+"""
+
+CONFIRMATION = """
+clocks:
+  - {clock: confirmation, target: 1h, start: [resolved], stop: [closed, reopened], on_breach: [{after: 0s, do: close}]}
+"""
+
+
+def breached(found: float = 1000) -> World:
+    """A ticket of an operator whose clock broke at 600; warning, breach and the step at 900 have fired."""
+    w = world(BASIC)
+    w.send("created", 0)
+    w.send("assigned", 10)
+    w.until(found)
+    assert w.names("c") == ["started", "warned 50%", "breached", "stepped +5m"]
+    return w
+
+
+def test_an_event_counts_at_the_earlier_of_its_time_and_its_arrival() -> None:
+    """A time ahead of the arrival is cut to it; a time before it stands."""
+    w = world(BASIC)
+    w.send("created", 100, arrives=0)
+    w.send("assigned", 5, arrives=50)
+    assert [entry.at for entry in w.entries()] == [at(0), at(5)]
+
+
+def test_arrival_never_goes_back() -> None:
+    """Within a partition arrival is the running maximum."""
+    w = world(BASIC)
+    w.send("created", 0, ticket="OTHER", arrives=500)
+    w.send("created", 400, arrives=300)
+    assert w.entries()[0].at == at(400)
+
+
+def test_for_a_clock_an_event_counts_not_before_the_last_one_that_changed_it() -> None:
+    """Events out of order cannot make a clock run backwards."""
+    w = world(BASIC)
+    w.send("created", 0)
+    w.send("assigned", 0)
+    w.send("pending", 100)
+    w.send("resumed", 60, arrives=110)
+    assert w.changes("c") == [("started", 0, 600), ("paused", 100, None), ("resumed", 100, 600)]
+    assert [entry.at for entry in w.entries()][-1] == at(60)
+
+
+def test_a_late_stop_that_counts_before_the_deadline_retracts_the_breach() -> None:
+    """`retracted`, then what it really is: met."""
+    w = breached()
+    w.send("resolved", 500, arrives=1000)
+    assert w.last().clocks == (("c", "retracted", 500, 600), ("c", "met", 500, 600))
+    assert w.measured("clock_outcome") == [("c", "breached"), ("c", "retracted"), ("c", "met")]
+
+
+def test_a_late_stop_at_the_deadline_itself_retracts_the_breach() -> None:
+    """At or before the deadline."""
+    w = breached()
+    w.send("resolved", 600, arrives=1000)
+    assert w.names("c")[-2:] == ["retracted", "met"]
+
+
+def test_a_late_stop_that_counts_after_the_deadline_retracts_nothing() -> None:
+    """It only stops the clock."""
+    w = breached()
+    w.send("resolved", 600.5, arrives=1000)
+    assert w.last().clocks == (("c", "stopped", 600.5, 600),)
+
+
+def test_a_late_cancel_retracts_the_breach() -> None:
+    """`retracted`, then cancelled."""
+    w = breached()
+    w.send("returned", 500, arrives=1000)
+    assert w.names("c")[-2:] == ["retracted", "cancelled"]
+    assert w.measured("clock_outcome") == [("c", "breached"), ("c", "retracted"), ("c", "cancelled")]
+
+
+def test_a_late_closing_without_work_retracts_the_breach() -> None:
+    """Closing as a duplicate is a cancel."""
+    w = breached()
+    w.send("closed", 500, arrives=1000, reason="duplicate")
+    assert w.names("c")[-2:] == ["retracted", "cancelled"]
+
+
+def test_a_late_pause_retracts_the_breach_and_arms_it_again() -> None:
+    """After the pause `breach` and all later steps are due again, each of them; the warning stays fired."""
+    w = breached()
+    w.send("pending", 500, arrives=1000)
+    assert w.last().clocks == (("c", "retracted", 500, 600), ("c", "paused", 500, None))
+    w.send("resumed", 2000)
+    w.until(DAY)
+    assert w.changes("c")[-4:] == [
+        ("resumed", 2000, 2100),
+        ("breached", 2100, 2100),
+        ("stepped +5m", 2400, 2100),
+        ("stepped +1h", 5700, 2100),
+    ]
+    assert w.names("c").count("warned 50%") == 1
+    assert w.measured("clock_outcome") == [("c", "breached"), ("c", "retracted"), ("c", "breached")]
+
+
+def test_a_late_pause_after_the_deadline_moves_only_the_steps() -> None:
+    """The breach stays, and so does its deadline."""
+    w = breached()
+    w.send("pending", 700, arrives=1000)
+    assert w.last().clocks == (("c", "paused", 700, None),)
+    w.send("resumed", 2000)
+    w.until(DAY)
+    assert w.changes("c")[-2:] == [("resumed", 2000, 600), ("stepped +1h", 2000 + 3500, 600)]
+
+
+def test_escalations_that_happened_stay() -> None:
+    """A retraction does not lower the level nor take the state back."""
+    w = breached()
+    w.send("returned", 500, arrives=1000)
+    assert (w.ticket().state, w.ticket().level) == ("escalated", 1)
+
+
+def test_whoever_was_told_of_the_breach_is_told_of_the_retraction() -> None:
+    """Once per clock to each recipient told, at the `ref` then told."""
+    w = breached()
+    w.send("assigned", 1001, operator="op-2")
+    w.send("transferred", 1002, queue="security")
+    w.send("assigned", 1003, operator="op-3")
+    w.send("resolved", 500, arrives=1004)
+    assert sorted(w.told("sla_retracted")) == [
+        ("sla_retracted", "operator", "op-1", "inbox"),
+        ("sla_retracted", "supervisor", "registration", "inbox"),
+    ]
+
+
+def test_those_who_were_told_at_different_refs_are_all_told_again() -> None:
+    """Supervisors of two queues were told, so both learn of the retraction."""
+    w = world(BASIC)
+    w.send("created", 0)
+    w.until(600)
+    w.send("transferred", 700, queue="security")
+    w.until(900)
+    w.send("closed", 500, arrives=1000)
+    assert sorted(t[2] for t in w.told("sla_retracted")) == ["registration", "security"]
+
+
+def test_who_was_told_before_an_earlier_retraction_is_not_told_again() -> None:
+    """Each retraction is about the breach that it withdraws."""
+    w = breached()
+    w.send("pending", 500, arrives=1000)
+    count = len(w.told("sla_retracted"))
+    w.send("resumed", 2000)
+    w.send("transferred", 2001, queue="security")
+    w.until(2100)
+    w.send("closed", 2050, arrives=2200)
+    assert w.names("c")[-2:] == ["retracted", "met"]
+    assert [t[1:3] for t in w.told("sla_retracted")[count:]] == [("supervisor", "security")]
+
+
+def test_nobody_is_told_of_a_retraction_when_nobody_was_told_of_the_breach() -> None:
+    """A retraction of a silent breach is silent."""
+    w = world("clocks: [{clock: c, target: 10m, start: [created], stop: [closed]}]")
+    w.send("created", 0)
+    w.until(1000)
+    w.send("closed", 500, arrives=1000)
+    assert w.names("c")[-2:] == ["retracted", "met"]
+    assert w.told("sla_retracted") == []
+
+
+def test_a_clock_that_was_stopped_after_its_deadline_is_not_reconsidered() -> None:
+    """An event counts, for a clock, not before the last event that changed it: here its stop."""
+    w = breached()
+    w.send("resolved", 950)
+    w.send("closed", 500, arrives=1000)
+    assert w.names("c")[-1] == "stopped"
+
+
+def test_an_escalation_of_the_engine_that_pauses_does_not_hide_a_late_stop() -> None:
+    """Only events keep a late event from counting at its time; the pause that a step of the clock made does not."""
+    w = world("""
+clocks:
+  - {clock: c, target: 10m, start: [created], stop: [resolved, closed], pause: [escalated],
+     on_breach: [{after: 5m, do: escalate}]}
+""")
+    w.send("created", 0)
+    w.until(1000)
+    assert w.names("c") == ["started", "breached", "stepped +5m", "paused"]
+    w.send("closed", 500, arrives=1000)
+    assert w.names("c")[-2:] == ["retracted", "met"]
+
+
+def test_a_late_start_puts_the_deadline_where_it_belongs() -> None:
+    """An event that arrives late starts its clock at the time at which it happened, and what is passed is due then."""
+    w = world("clocks: [{clock: c, target: 10m, start: [contacted], stop: [resolved]}]")
+    w.send("created", 0)
+    w.send("contacted", 100, arrives=5000)
+    w.until(5000)
+    assert w.changes("c") == [("started", 100, 700), ("breached", 700, 700)]
+    assert w.firings()[-1][-1] == 4300.0
+
+
+# Verdicts of a ticket that the engine closed.
+
+
+def expired() -> World:
+    """A ticket resolved at 0 that the engine closed at 3600."""
+    w = world(CONFIRMATION)
+    w.send("created", 0)
+    w.send("assigned", 0)
+    w.send("resolved", 0)
+    w.until(2 * HOUR)
+    assert w.names("confirmation") == ["started", "breached", "stopped"]
+    return w
+
+
+def test_a_late_closing_of_an_expired_ticket_replaces_reason_and_verdict() -> None:
+    """It was confirmed in time: the breach is retracted and the promise met, and a correction is counted."""
+    w = expired()
+    w.send("closed", 3000, arrives=2 * HOUR)
+    assert w.last().clocks == (("confirmation", "retracted", 3000, 3600), ("confirmation", "met", 3000, 3600))
+    assert w.ticket().close_reason == "confirmed"
+    assert w.entries()[-1].changed["close_reason"] == "confirmed"
+    assert w.measured("correction") == [1]
+
+
+def test_a_closing_of_an_expired_ticket_after_the_deadline_replaces_only_the_reason() -> None:
+    """The promise stays broken."""
+    w = expired()
+    w.send("closed", 2 * HOUR)
+    assert w.last() == ("closed", "closed", "closed", ())
+    assert w.ticket().close_reason == "confirmed"
+    assert w.measured("clock_outcome") == [("confirmation", "breached")]
+
+
+def test_a_late_closing_without_work_withdraws_what_the_engines_closing_met() -> None:
+    """Cancelled, duplicate or merged cancels: what the engine's closing met is `retracted`, then cancelled."""
+    w = world("""
+clocks:
+  - {clock: a, target: 9h, start: [created], stop: [closed]}
+  - {clock: b, target: 1h, start: [created], stop: [closed], on_breach: [{after: 0s, do: close}]}
+""")
+    w.send("created", 0)
+    w.until(2 * HOUR)
+    assert w.names("a") == ["started", "met"]
+    w.send("closed", 3000, arrives=2 * HOUR, reason="duplicate")
+    assert w.names("a") == ["started", "met", "retracted", "cancelled"]
+    assert w.names("b") == ["started", "breached", "stopped", "retracted", "cancelled"]
+    outcomes = w.measured("clock_outcome")
+    assert [o for c, o in outcomes if c == "a"] == ["met", "unmet", "cancelled"]
+    assert [o for c, o in outcomes if c == "b"] == ["breached", "retracted", "cancelled"]
+
+
+def test_a_late_reopening_of_an_expired_ticket_retracts_the_breach() -> None:
+    """`reopened` stops `confirmation` too: arriving after the engine closed but counting in time, it retracts."""
+    w = expired()
+    w.send("reopened", 3000, arrives=2 * HOUR)
+    assert w.ticket().state == "assigned"
+    assert w.names("confirmation")[-2:] == ["retracted", "met"]
+
+
+@pytest.mark.parametrize(("trigger", "kind"), [("contacted", "stop"), ("dropped", "cancel")])
+def test_a_late_stop_or_cancel_on_an_expired_ticket_retracts_the_breach(trigger: str, kind: str) -> None:
+    """What is recorded on a closed ticket may be a late stop or cancel of a clock that only the engine ended."""
+    other = "" if kind == "stop" else f", cancel: [{trigger}]"
+    stop = f"closed, {trigger}" if kind == "stop" else "closed"
+    w = world(f"""
+clocks:
+  - {{clock: c, target: 1h, start: [created], stop: [{stop}]{other}, on_breach: [{{after: 0s, do: close}}]}}
+""")
+    w.send("created", 0)
+    w.until(2 * HOUR)
+    w.send(trigger, 3000, arrives=2 * HOUR)
+    assert w.names("c")[-2:] == ["retracted", "met" if kind == "stop" else "cancelled"]
+
+
+def test_a_stop_at_the_instant_at_which_the_deadline_was_set_into_the_past_is_late() -> None:
+    """Nothing fired in between, so the breach is declared with the stop: it is not met."""
+    w = world("""
+clocks:
+  - {clock: c, when: {priority: [urgent]}, target: 10m, start: [created], stop: [closed]}
+  - {clock: c, target: 10h, start: [created], stop: [closed]}
+""")
+    w.send("created", 0)
+    w.send("reclassified", HOUR, priority="urgent")
+    w.send("closed", HOUR)
+    assert w.names("c") == ["started", "retargeted", "breached", "stopped"]
+
+
+def test_a_late_new_promise_is_no_stop() -> None:
+    """Only a stop, cancel or pause retracts: another announcement after the breach ends the cycle as broken."""
+    w = world("clocks: [{clock: p, target: promised, start: [promised], stop: [resolved]}]")
+    w.send("created", 0)
+    w.send("promised", 0, deadline=1000)
+    w.until(1500)
+    w.send("promised", 900, arrives=1500, deadline=5000)
+    assert w.names("p") == ["started", "breached", "stopped", "started"]
