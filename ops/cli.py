@@ -28,9 +28,8 @@ _MOST_REFUSALS_SHOWN = 100
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
-def _group(help: str | None = None) -> typer.Typer:
+def _group() -> typer.Typer:
     return typer.Typer(
-        **({} if help is None else {"help": help}),
         add_completion=False,
         no_args_is_help=True,
         rich_markup_mode=None,
@@ -44,13 +43,11 @@ def _example(*lines: str) -> str:
     return "\n".join(["\b", "Example:", *(f"  {line}" for line in lines)])
 
 
-app = _group()
-ticket = _group("Look at tickets.")
-policy = _group("Look at the promises and check policy files.")
-topics = _group("Create and check the topics.")
-schemas = _group("Schemas of everything on the topics.")
-for _name, _sub in (("ticket", ticket), ("policy", policy), ("topics", topics), ("schemas", schemas)):
-    app.add_typer(_sub, name=_name)
+app, ticket, policy, topics, schemas = (_group() for _ in range(5))
+app.add_typer(ticket, name="ticket", help="Look at tickets.")
+app.add_typer(policy, name="policy", help="Look at the promises, and check policy files.")
+app.add_typer(topics, name="topics", help="Create and check the topics.")
+app.add_typer(schemas, name="schemas", help="Export the schemas of everything on the topics.")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Parent = Annotated[int | None, typer.Option(hidden=True, help="End when this process, our parent, ends.")]
