@@ -100,7 +100,7 @@ class KafkaReader:
         asked = TopicPartition(topic, partition)
         with client.cured(f"reading {topic}"):
             if end is None:
-                end = self._consumer.end_offsets([asked])[asked]
+                end = self.high_watermark(topic, partition)
             first = max(start, self._consumer.beginning_offsets([asked])[asked])
         return self._read(asked, first, end)
 

@@ -183,7 +183,11 @@ class Reader(Protocol):
         """Return, by partition, the last stable offset: everything before it is decided."""
 
     def read(self, topic: str, partition: int, start: int = 0, end: int | None = None) -> Iterator[Record]:
-        """Read a partition in order, from `start` up to `end` (the last stable offset as of now)."""
+        """Read a partition's committed records in order, from `start` up to `end` (the end as of now).
+
+        Everything that was committed before this call is among them: the last stable offset may lag behind a
+        commit, so this waits for the transactions that are open before `end`. Raises Unavailable.
+        """
 
     def committed(self, group: str, topic: str) -> dict[int, Position]:
         """Return, by partition, the positions that a group has committed, where it has."""

@@ -252,11 +252,7 @@ class MemoryLog:
 
     def changelog(self, partition: int, start: int = 0) -> Iterator[Record]:
         """See `Log.changelog`. Where it would have to wait for an open transaction it raises Unavailable."""
-        topic = self._broker.topic(self._state)
-        end = topic[partition].end
-        if topic[partition].stable < end:
-            raise Unavailable(f"a transaction is open in partition {partition} of {self._state}: ask again")
-        return read(topic, partition, start, end)
+        return MemoryReader(self._broker).read(self._state, partition, start)
 
     def at_end(self, partitions: Collection[int]) -> frozenset[int]:
         """See `Log.at_end`."""
@@ -360,8 +356,11 @@ class MemoryReader:
     def read(self, topic: str, partition: int, start: int = 0, end: int | None = None) -> Iterator[Record]:
         """See `Reader.read`."""
         partitions = self._broker.topic(topic)
-        stable = partitions[partition].stable
-        return read(partitions, partition, start, stable if end is None else min(end, stable))
+        if end is None:
+            end = partitions[partition].end
+        if partitions[partition].stable < end:
+            raise Unavailable(f"a transaction is open in partition {partition} of {topic}: ask again")
+        return read(partitions, partition, start, end)
 
     def committed(self, group: str, topic: str) -> dict[int, Position]:
         """See `Reader.committed`."""
