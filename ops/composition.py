@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from consumers.kafka_options import KafkaOptions, Timeouts
 from consumers.kafka_python import KafkaLog
 from consumers.kafka_python_reader import KafkaPublisher, KafkaReader
+from consumers.log import Unavailable
 from consumers.watchdog import Watchdog
 from ops import OperationError
 from ops.embedded import find_running
@@ -56,32 +60,45 @@ def timeouts(settings: Settings) -> Timeouts:
 
 
 def worker_log(settings: Settings, servers: str) -> KafkaLog:
-    """Connect a worker. Raises LogError, OperationError."""
+    """Connect a worker. Raises OperationError, LogError."""
     if settings.kafka_client != "kafka-python":
         raise OperationError(
             "No worker of this version runs on librdkafka: set TICKETFLOW_KAFKA_CLIENT to kafka-python."
         )
-    return KafkaLog(
-        kafka_options(settings, servers),
-        events=topic_name(settings.topic_prefix, Topic.EVENTS),
-        state=topic_name(settings.topic_prefix, Topic.STATE),
-        group=settings.group_id,
-        worker_id=settings.worker_id,
-        timeouts=timeouts(settings),
-        watchdog=Watchdog(),
-    )
+    with _answering(servers):
+        return KafkaLog(
+            kafka_options(settings, servers),
+            events=topic_name(settings.topic_prefix, Topic.EVENTS),
+            state=topic_name(settings.topic_prefix, Topic.STATE),
+            group=settings.group_id,
+            worker_id=settings.worker_id,
+            timeouts=timeouts(settings),
+            watchdog=Watchdog(),
+        )
 
 
 def reader(settings: Settings, servers: str, client_id: str = "ticketflow-reader") -> KafkaReader:
-    """Connect a reader of topics. Raises LogError."""
-    return KafkaReader(kafka_options(settings, servers), timeouts=timeouts(settings), client_id=client_id)
+    """Connect a reader of topics. Raises OperationError, LogError."""
+    with _answering(servers):
+        return KafkaReader(kafka_options(settings, servers), timeouts=timeouts(settings), client_id=client_id)
 
 
 def publisher(settings: Settings, servers: str, linger_seconds: float = 0.0) -> KafkaPublisher:
-    """Connect a publisher. `linger_seconds`: how long a record waits for company. Raises LogError."""
-    return KafkaPublisher(
-        kafka_options(settings, servers), timeouts=timeouts(settings), linger_seconds=linger_seconds
-    )
+    """Connect a publisher; a record waits `linger_seconds` for company. Raises OperationError, LogError."""
+    options = kafka_options(settings, servers)
+    with _answering(servers):
+        return KafkaPublisher(options, timeouts=timeouts(settings), linger_seconds=linger_seconds)
+
+
+@contextmanager
+def _answering(servers: str) -> Iterator[None]:
+    try:
+        yield
+    except Unavailable:
+        raise OperationError(
+            f"Kafka does not answer at {servers}: check TICKETFLOW_KAFKA_BOOTSTRAP_SERVERS and its security "
+            "settings, and that the broker runs."
+        ) from None
 
 
 def _text(path: object) -> str | None:

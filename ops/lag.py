@@ -11,6 +11,7 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from consumers.log import LogError, Reader
+from ops import OperationError
 from schemas.instants import from_epoch
 
 _log = structlog.get_logger(__name__)
@@ -78,7 +79,7 @@ class LagSampler:
             if self._reader is None:
                 self._reader = self._connect()
             self._show(lags(self._reader, self._group, self._topic, self._partitions(), datetime.now(UTC)))
-        except LogError as problem:
+        except (LogError, OperationError) as problem:
             _log.warning("the lag is not known", reason=str(problem))
             self._show({})
             self._disconnect()

@@ -16,7 +16,7 @@ import structlog
 from consumers.clock import WallClock
 from consumers.engine import Bounds, Engine
 from consumers.log import Log
-from ops import composition, policies, supervisor
+from ops import composition, kafka_noise, policies, supervisor
 from ops.http import Endpoint
 from ops.lag import LagSampler
 from ops.observer import WorkerMetrics
@@ -66,7 +66,9 @@ def run(settings: Settings, parent: int | None = None) -> None:
             _end_with(parent, stop)
         versions = policies.load(settings.policy)
         servers = composition.bootstrap_servers(settings)
+        noise = kafka_noise.limit()
         log = composition.worker_log(settings, servers)
+        noise.connected = True
         metrics = WorkerMetrics()
         engine = assemble(settings, log, versions, metrics, stop.sleep)
         stack.callback(engine.close)
