@@ -5,9 +5,20 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from schemas.events import CallbackWindow, Category, Channel, Client, Priority, Queue, RequestType
 from schemas.instants import Instant
 from schemas.records import STATE_TYPE, Frozen, Told
+from schemas.terms import (
+    CallbackWindow,
+    Category,
+    Channel,
+    Client,
+    OptionalErrorCode,
+    OptionalFreeText,
+    OptionalReferences,
+    Priority,
+    Queue,
+    RequestType,
+)
 
 REMEMBERED_EVENTS = 256
 """How many of a ticket's applied events are remembered, to tell a duplicate (contract, "Events")."""
@@ -41,8 +52,9 @@ EXPIRED = "expired"
 class Clock(Frozen):
     """The latest cycle of one clock.
 
-    `elapsed_seconds` of business time were counted at `since`, which is when an event last changed the clock;
-    what came after is computed. A firing does not move `since`, and neither does the engine's own closing.
+    `elapsed_seconds` of business time were counted at `since`; what came after is computed. `changed_at` is
+    when an event last changed the clock: for this clock nothing that arrives later counts before. A firing
+    moves neither, nor does the engine's own closing: what arrives later may still count before it.
     """
 
     clock: str
@@ -53,6 +65,7 @@ class Clock(Frozen):
     target_seconds: float
     elapsed_seconds: float
     since: Instant
+    changed_at: Instant
     paused: bool = False
     deadline: Instant | None
     verdict: Verdict | None = None
@@ -135,11 +148,11 @@ class Ticket(Frozen):
     history: tuple[Entered, ...] = ()
 
     client: Client | None = None
-    description: Annotated[str | None, Field(repr=False)] = None
-    error_code: Annotated[str | None, Field(repr=False)] = None
-    attachments: Annotated[tuple[str, ...] | None, Field(repr=False)] = None
+    description: OptionalFreeText = None
+    error_code: OptionalErrorCode = None
+    attachments: OptionalReferences = None
     callback_window: CallbackWindow | None = None
-    summary: Annotated[str | None, Field(repr=False)] = None
+    summary: OptionalFreeText = None
     seen: Annotated[tuple[str, ...], Field(repr=False)] = ()
 
     def clock(self, clock_id: str) -> Clock | None:

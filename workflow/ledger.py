@@ -83,11 +83,14 @@ class Ledger:
 
     def moment(self, clock: Clock) -> datetime:
         """When the fact counts for a clock: not before the last event that changed it (contract, "Time")."""
-        return max(self.at, clock.since)
+        return max(self.at, clock.changed_at)
 
     def elapsed(self, clock: Clock, at: datetime) -> timedelta:
         """The business time that a clock has counted up to `at`."""
         counted = timedelta(seconds=clock.elapsed_seconds)
+        if at < clock.since:
+            # The engine's own escalation has paused or resumed it since: before, it did the opposite.
+            return counted - self.calendar(clock).elapsed(at, clock.since) if clock.paused else counted
         if clock.paused:
             return counted
         until = at if clock.ended_at is None else min(at, clock.ended_at)

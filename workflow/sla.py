@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from schemas.instants import seconds
 from schemas.records import Change
-from schemas.state import Clock, Mark, State, Verdict
+from schemas.state import EXPIRED, Clock, Mark, State, Verdict
 from workflow.ledger import ZERO, Fields, Ledger, add_business
 from workflow.policy import Policy, Reopen, Rule, Target
 
@@ -32,7 +32,7 @@ def act(
     before, ledger.fields = ledger.fields, fields
     if ledger.ticket is not None and before != fields:
         _rematch(ledger, before)
-        _start_late(ledger, triggers)
+        _start_late(ledger, triggers, before)
     if "contacted" not in triggers or state is not State.CLOSED:
         _start(ledger, triggers)
     if "reopened" in triggers:
@@ -54,7 +54,7 @@ def finish(ledger: Ledger, clock: Clock, *, cancel: bool) -> None:
         ledger.change(clock, Change.STOPPED, at)
     elif cancel:
         ledger.change(clock, Change.CANCELLED, at)
-    elif _is_late(clock, at):
+    elif _is_late(ledger, clock, at):
         # The deadline was set into the past by an event of this very instant, so that no firing came between.
         ledger.change(_breach_now(ledger, clock, at), Change.STOPPED, at)
     else:
@@ -72,8 +72,7 @@ def stand(ledger: Ledger, state: State) -> None:
 
 
 def _end(ledger: Ledger, triggers: Collection[str], *, cancelling: bool) -> None:
-    was_closed = ledger.ticket is not None and ledger.ticket.state is State.CLOSED
-    reconsiders = was_closed and "closed" in triggers
+    expired = ledger.ticket is not None and ledger.ticket.close_reason == EXPIRED
     for name in sorted(ledger.clocks):
         clock = ledger.clocks[name]
         rule = ledger.rule(clock)
@@ -82,22 +81,25 @@ def _end(ledger: Ledger, triggers: Collection[str], *, cancelling: bool) -> None
             continue
         if clock.running:
             finish(ledger, clock, cancel=cancel)
-        elif clock.ended_by_engine and reconsiders:
-            _reconsider(ledger, clock, cancel=cancel)
+        elif expired and clock.ended_by_engine:
+            _reconsider(ledger, clock, cancel=cancel, closes="closed" in triggers)
 
 
-def _reconsider(ledger: Ledger, clock: Clock, *, cancel: bool) -> None:
-    """Judge again a clock that the engine's own closing ended, now that a person closed the ticket."""
-    if clock.verdict is Verdict.MET and cancel:
-        at = ledger.moment(clock)
-        ledger.change(ledger.retract(clock, at), Change.CANCELLED, at)
-    else:
+def _reconsider(ledger: Ledger, clock: Clock, *, cancel: bool, closes: bool) -> None:
+    """Judge again a clock that only the engine's own closing ended.
+
+    A person's closing replaces the engine's; anything else matters where it counts before that.
+    """
+    at = ledger.moment(clock)
+    if clock.verdict is not Verdict.MET:
         finish(ledger, clock, cancel=cancel)
+    elif cancel and (closes or (clock.ended_at is not None and at <= clock.ended_at)):
+        ledger.change(ledger.retract(clock, at), Change.CANCELLED, at)
 
 
-def _is_late(clock: Clock, at: datetime) -> bool:
+def _is_late(ledger: Ledger, clock: Clock, at: datetime) -> bool:
     if clock.paused:
-        return clock.elapsed_seconds > clock.target_seconds
+        return ledger.elapsed(clock, at) > timedelta(seconds=clock.target_seconds)
     return clock.deadline is not None and at > clock.deadline
 
 
@@ -147,12 +149,14 @@ def _retarget(
     ledger.record(clock.clock, clock.cycle, Change.RETARGETED, at, values)
 
 
-def _start_late(ledger: Ledger, triggers: Collection[str]) -> None:
+def _start_late(ledger: Ledger, triggers: Collection[str], before: Fields) -> None:
     """Start clocks that match for the first time, at their last start trigger, unless one has ended since."""
     for clock_id in ledger.policy.clock_ids:
         rule = ledger.policy.match(clock_id, ledger.fields)
-        if rule is None or clock_id in ledger.clocks or not rule.start.isdisjoint(triggers):
+        if rule is None or clock_id in ledger.clocks or rule is ledger.policy.match(clock_id, before):
             continue
+        if not rule.start.isdisjoint(triggers):
+            continue  # it starts now
         if not (rule.stop | rule.cancel).isdisjoint(triggers):
             continue
         begun = _last_start(ledger, rule)
@@ -220,8 +224,6 @@ def _begin(ledger: Ledger, clock_id: str, trigger: str) -> None:
 def _renew(ledger: Ledger, clock: Clock, rule: Rule) -> None:
     """Announce another instant: a retarget, or after a breach the end of this cycle before the next."""
     at = ledger.moment(clock)
-    if ledger.breach_is_wrong(clock, at):
-        clock = ledger.retract(clock, at)
     if clock.breached:
         ledger.change(clock, Change.STOPPED, at)
     else:

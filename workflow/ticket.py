@@ -88,6 +88,8 @@ def _marked(ticket: Ticket | None, entry: JournalEntry) -> dict[str, Mark]:
     marks = {} if ticket is None else ticket.triggers
     if entry.trigger is None or (_by_engine(entry) and entry.trigger == "escalated"):
         return marks  # the engine's own escalation is no trigger for clocks
+    if entry.trigger == "contacted" and entry.from_ == State.CLOSED:
+        return marks  # such a contact starts no clock, not even one that matches later
     mark = Mark(at=entry.at, seq=entry.seq)
     names = trigger_names(entry.trigger, entry.changed, creates=ticket is None)
     return {**marks, **dict.fromkeys(names, mark)}
@@ -136,29 +138,33 @@ def _started(change: ClockChange) -> Clock:
         target_seconds=change.target_seconds,
         elapsed_seconds=change.elapsed_seconds,
         since=change.at,
+        changed_at=change.at,
         deadline=change.deadline,
     )
 
 
-def _counted(change: ClockChange) -> dict[str, Any]:
-    return {"elapsed_seconds": change.elapsed_seconds, "since": change.at}
+def _counted(change: ClockChange, by_engine: bool) -> dict[str, Any]:
+    counted: dict[str, Any] = {"elapsed_seconds": change.elapsed_seconds, "since": change.at}
+    return counted if by_engine else counted | {"changed_at": change.at}
 
 
 def _paused(clock: Clock, change: ClockChange, by_engine: bool) -> dict[str, Any]:
-    del by_engine
-    return {**_counted(change), "paused": True, "deadline": clock.deadline if clock.breached else None}
+    return {
+        **_counted(change, by_engine),
+        "paused": True,
+        "deadline": clock.deadline if clock.breached else None,
+    }
 
 
 def _resumed(clock: Clock, change: ClockChange, by_engine: bool) -> dict[str, Any]:
-    del clock, by_engine
+    del clock
     running = {"paused": False, "ended_at": None, "ended_by_engine": False}
-    return {**_counted(change), **running, "deadline": change.deadline}
+    return {**_counted(change, by_engine), **running, "deadline": change.deadline}
 
 
 def _retargeted(clock: Clock, change: ClockChange, by_engine: bool) -> dict[str, Any]:
-    del by_engine
     return {
-        **_counted(change),
+        **_counted(change, by_engine),
         "target_seconds": change.target_seconds,
         "rule": change.rule,
         "policy": change.policy,
@@ -182,7 +188,7 @@ def _retracted(clock: Clock, change: ClockChange, by_engine: bool) -> dict[str, 
 
 def _ended(clock: Clock, change: ClockChange, by_engine: bool) -> dict[str, Any]:
     # An event that arrives later may still count before the engine's own closing, so that one moves nothing.
-    counted = {} if by_engine else _counted(change)
+    counted = {} if by_engine else _counted(change, by_engine)
     verdict = Verdict.MET if change.change is Change.MET else clock.verdict
     return {**counted, "verdict": verdict, "ended_at": change.at, "ended_by_engine": by_engine}
 
