@@ -22,7 +22,14 @@ def test_thresholds_fire_in_their_order_each_in_a_record_of_its_own() -> None:
     w.until(DAY)
     assert w.firings() == [
         ("T", "c", 1, name, due, float(DAY - due))
-        for name, due in [("50%", 1800), ("80%", 2880), ("-5m", 3300), ("breach", 3600), ("+15m", 4500), ("+1h", 7200)]
+        for name, due in [
+            ("50%", 1800),
+            ("80%", 2880),
+            ("-5m", 3300),
+            ("breach", 3600),
+            ("+15m", 4500),
+            ("+1h", 7200),
+        ]
     ]
     assert [len(entry.clocks) for entry in w.entries()] == [1] * 7
     assert w.ticket().level == 2
@@ -173,7 +180,9 @@ def test_after_an_outage_nothing_fires_twice() -> None:
 
 def test_a_ticket_with_nothing_to_come_is_due_for_nothing() -> None:
     """Without clocks, with all thresholds fired, or while paused nothing is due."""
-    policies = written("clocks: [{clock: c, target: 1h, start: [assigned], stop: [resolved], pause: [pending]}]")
+    policies = written(
+        "clocks: [{clock: c, target: 1h, start: [assigned], stop: [resolved], pause: [pending]}]"
+    )
     w = World(policies)
     w.send("created", 0)
     assert next_due(w.ticket(), policies) is None
@@ -188,7 +197,9 @@ def test_a_ticket_with_nothing_to_come_is_due_for_nothing() -> None:
 
 # Versions of the policy.
 
-V1 = "clocks: [{clock: c, target: 1h, start: [created, contacted], stop: [resolved, closed], reopen: restart}]"
+V1 = (
+    "clocks: [{clock: c, target: 1h, start: [created, contacted], stop: [resolved, closed], reopen: restart}]"
+)
 V2 = """
 effective_from: "2026-03-02T09:30:00Z"
 clocks:

@@ -82,7 +82,9 @@ def test_an_escalation_is_counted_whoever_did_it(reason: str) -> None:
 
 def test_an_escalation_that_only_notifies_is_none() -> None:
     """On a resolved ticket the engine escalates nothing."""
-    w = world("clocks: [{clock: c, target: 1h, start: [created], stop: [closed], on_breach: [{after: 0s, do: escalate}]}]")
+    w = world(
+        "clocks: [{clock: c, target: 1h, start: [created], stop: [closed], on_breach: [{after: 0s, do: escalate}]}]"
+    )
     w.send("created", 0)
     w.send("assigned", 0)
     w.send("resolved", 0)
@@ -146,7 +148,10 @@ clocks:
 
 def kept(w: World) -> float:
     """Kept promises as the contract computes them."""
-    count = {name: [o for _, o in w.measured("clock_outcome")].count(name) for name in ("met", "unmet", "breached", "retracted")}
+    count = {
+        name: [o for _, o in w.measured("clock_outcome")].count(name)
+        for name in ("met", "unmet", "breached", "retracted")
+    }
     met, broken = count["met"] - count["unmet"], count["breached"] - count["retracted"]
     return met / (met + broken)
 

@@ -33,7 +33,12 @@ TABLE: dict[str, tuple[tuple[str, str, str], ...]] = {
     "reclassified": (),
     "returned": (),
 }
-BEFORE = {"escalated": ("assigned",), "resolved": ("assigned",), "pending": ("assigned",), "reopened": ("assigned", "resolved")}
+BEFORE = {
+    "escalated": ("assigned",),
+    "resolved": ("assigned",),
+    "pending": ("assigned",),
+    "reopened": ("assigned", "resolved"),
+}
 DATA: dict[str, dict[str, Any]] = {
     "promised": {"deadline": HOUR},
     "scheduled": {"at_": HOUR},
@@ -66,7 +71,9 @@ def test_resumed_and_absorbed_tell_nobody() -> None:
     assert len(w.told()) == count
 
 
-@pytest.mark.parametrize(("time", "template"), [(0, "ticket_registered"), (9 * HOUR, "ticket_registered_out_of_hours")])
+@pytest.mark.parametrize(
+    ("time", "template"), [(0, "ticket_registered"), (9 * HOUR, "ticket_registered_out_of_hours")]
+)
 def test_out_of_hours_a_registration_gets_the_message_that_says_so(time: float, template: str) -> None:
     """By the service hours of the ticket's channel, at the instant at which the registration counts."""
     w = world(NIGHT + "service_hours: {phone: day, '*': always}\n" + NO_CLOCK)
@@ -167,7 +174,9 @@ def test_a_client_who_wants_nothing_is_told_neither_of_the_breach_nor_of_its_ret
 
 def test_a_closing_by_the_engine_tells_the_client() -> None:
     """A ticket that expired was closed: the client learns it."""
-    w = world("clocks: [{clock: c, target: 1h, start: [created], stop: [closed], on_breach: [{after: 0s, do: close}]}]")
+    w = world(
+        "clocks: [{clock: c, target: 1h, start: [created], stop: [closed], on_breach: [{after: 0s, do: close}]}]"
+    )
     w.send("created", 0)
     w.until(DAY)
     assert w.told("ticket_closed") == [("ticket_closed", "client", "c-1", "inbox")]

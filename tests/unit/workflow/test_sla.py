@@ -44,7 +44,9 @@ clocks:
 
 def test_all_fields_of_a_when_must_match() -> None:
     """A rule with two fields in `when` needs both; a ticket without a region matches no region."""
-    w = single("when: {priority: [high, urgent], region: ['77']}, target: 10m, start: [created], stop: [resolved]")
+    w = single(
+        "when: {priority: [high, urgent], region: ['77']}, target: 10m, start: [created], stop: [resolved]"
+    )
     w.send("created", 0, ticket="A", priority="high", region="77")
     w.send("created", 0, ticket="B", priority="normal", region="77")
     w.send("created", 0, ticket="C", priority="high")
@@ -251,7 +253,9 @@ def test_a_contact_on_a_closed_ticket_is_no_start_later_either() -> None:
 
 def test_a_target_of_zero_is_due_at_its_start() -> None:
     """Business time of zero has elapsed at once while open."""
-    w = single("target: 0s, start: [created], stop: [assigned], on_breach: [{after: 0s, notify: [supervisor]}]")
+    w = single(
+        "target: 0s, start: [created], stop: [assigned], on_breach: [{after: 0s, notify: [supervisor]}]"
+    )
     w.send("created", 0)
     w.send("assigned", 0)
     assert w.names("c") == ["started", "met"]

@@ -26,7 +26,12 @@ def test_elapsed_stays_and_the_remainder_runs_under_the_new_rule() -> None:
     w = started()
     w.send("reclassified", 300, priority="low")
     (change,) = w.entries()[-1].clocks
-    assert (change.change, change.rule, change.elapsed_seconds, change.target_seconds) == ("retargeted", 2, 300.0, 14400.0)
+    assert (change.change, change.rule, change.elapsed_seconds, change.target_seconds) == (
+        "retargeted",
+        2,
+        300.0,
+        14400.0,
+    )
     assert w.changes("c") == [("started", 0, HOUR), ("retargeted", 300, 4 * HOUR)]
 
 
@@ -48,7 +53,9 @@ def test_a_field_that_no_rule_uses_changes_nothing() -> None:
 
 def test_the_same_rule_again_changes_nothing() -> None:
     """A change that leads to the same rule leaves the clock as it is."""
-    w = world("clocks: [{clock: c, when: {priority: [high, urgent]}, target: 1h, start: [created], stop: [resolved]}]")
+    w = world(
+        "clocks: [{clock: c, when: {priority: [high, urgent]}, target: 1h, start: [created], stop: [resolved]}]"
+    )
     w.send("created", 0, priority="high")
     w.send("reclassified", 300, priority="urgent")
     assert w.last().clocks == ()

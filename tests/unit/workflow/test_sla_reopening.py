@@ -48,7 +48,9 @@ def test_restart_runs_under_the_current_policy() -> None:
 
 def test_restart_that_starts_at_reopened_too_starts_once() -> None:
     """A rule that names `reopened` among its starts begins one new cycle, not two."""
-    w = world("clocks: [{clock: c, target: 1h, start: [created, reopened], stop: [resolved], reopen: restart}]")
+    w = world(
+        "clocks: [{clock: c, target: 1h, start: [created, reopened], stop: [resolved], reopen: restart}]"
+    )
     w.send("created", 0)
     w.send("assigned", 0)
     w.send("resolved", 60)

@@ -41,11 +41,7 @@ LEGAL: dict[tuple[str, str], str] = {
     ("closed without operator", "reopened"): "created",
     **{(s, "closed"): "closed" for s in ("created", "assigned", "escalated", "pending", "resolved")},
     ("expired", "closed"): "closed",
-    **{
-        (s, t): s
-        for s in ("created", "assigned", "escalated", "pending", "resolved")
-        for t in UNCHANGED
-    },
+    **{(s, t): s for s in ("created", "assigned", "escalated", "pending", "resolved") for t in UNCHANGED},
     ("closed", "contacted"): "closed",
     ("closed", "dropped"): "closed",
 }
@@ -104,7 +100,9 @@ def expected(where: str, trigger: str) -> str | None:
 
 @pytest.mark.parametrize("trigger", EVENTS)
 @pytest.mark.parametrize("where", PATHS)
-def test_a_trigger_leads_where_the_contract_says_and_anything_else_is_illegal(where: str, trigger: str) -> None:
+def test_a_trigger_leads_where_the_contract_says_and_anything_else_is_illegal(
+    where: str, trigger: str
+) -> None:
     """Every state and every trigger: the contract's next state, or the dead-letter code illegal_transition."""
     w = standing(where)
     before = w.ticket()
@@ -267,7 +265,9 @@ def test_the_window_of_what_the_engine_closed_counts_from_when_it_was_due() -> N
         ("closed", "closed", 0, None),
     ],
 )
-def test_the_engines_escalation_depends_on_the_state(where: str, to: str, level: int, trigger: str | None) -> None:
+def test_the_engines_escalation_depends_on_the_state(
+    where: str, to: str, level: int, trigger: str | None
+) -> None:
     """It raises the level and leads to escalated; pending stays pending; resolved and closed are only notified."""
     w = world("""
 clocks:
