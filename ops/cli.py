@@ -79,6 +79,7 @@ def _settings(context: typer.Context, *, service: bool = False) -> Settings:
     from ops.settings import load_settings, unknown_variables
 
     settings = load_settings(context.obj)
+    failures.keep_traces_in(settings.data_dir / "logs")
     configure_logging(settings.log_level if service else "error", settings.log_format)
     if not service:
         limit()

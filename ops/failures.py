@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 import traceback
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -14,6 +15,8 @@ from ops import OperationError
 FAILED = 1
 WRONG_USAGE = 2
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
+_trace_directory = Path(tempfile.gettempdir()) / "ticketflow"
 
 
 def report(problem: BaseException) -> int:
@@ -29,32 +32,35 @@ def report(problem: BaseException) -> int:
     return _status(problem)
 
 
+def keep_traces_in(directory: Path) -> None:
+    """Say where traces of mistakes go from now on: until the settings are read nobody knows."""
+    global _trace_directory
+    _trace_directory = directory
+
+
 def say(sentence: str) -> None:
     """Write a line to stderr."""
     print(sentence, file=sys.stderr)
 
 
 def _status(problem: BaseException) -> int:
-    from ops.settings import SettingsError
+    return WRONG_USAGE if _is(problem, "ops.settings", "SettingsError") else FAILED
 
-    return WRONG_USAGE if isinstance(problem, SettingsError) else FAILED
+
+def _is(problem: BaseException, module: str, name: str) -> bool:
+    """Whether it is of that class. What was never imported was not raised, and is not imported for this."""
+    return module in sys.modules and isinstance(problem, getattr(sys.modules[module], name))
 
 
 def _expected(problem: BaseException) -> str | None:
-    """The sentence of an error that is made for people; None: this one is a bug.
-
-    The imports wait until something has failed, so that help and version are there at once.
-    """
+    """The sentence of an error that is made for people; None: this one is a bug."""
     if isinstance(problem, OperationError):
         return str(problem)
-    from consumers.log import LogError
-
-    if isinstance(problem, LogError):
+    if _is(problem, "consumers.log", "LogError"):
         return _sentence(str(problem))
-    from workflow.policy import UnknownPolicyVersion
-    from workflow.policy_file import PolicyError
-
-    if isinstance(problem, (PolicyError, UnknownPolicyVersion)):
+    if _is(problem, "workflow.policy_file", "PolicyError"):
+        return str(problem)
+    if _is(problem, "workflow.policy", "UnknownPolicyVersion"):
         return str(problem)
     return None
 
@@ -66,7 +72,7 @@ def _sentence(text: str) -> str:
 
 def _unexpected(problem: BaseException) -> str:
     what = f"A mistake in ticketflow itself ended it ({type(problem).__name__})."
-    file = _crash_file()
+    file = _trace_directory / "errors.log"
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with file.open("a", encoding="utf-8") as stream:
@@ -74,17 +80,6 @@ def _unexpected(problem: BaseException) -> str:
     except OSError as error:
         return f"{what} {file}, where it would be told, cannot be written ({error.strerror})."
     return f"{what} Please report it with the end of {file}."
-
-
-def _crash_file() -> Path:
-    from ops.settings import Settings, SettingsError
-
-    given = os.environ.get("TICKETFLOW_DATA_DIR")
-    try:
-        data_dir = Path(given).expanduser().absolute() if given else Settings().data_dir
-    except (SettingsError, ValueError):  # pydantic's errors are ValueErrors
-        data_dir = Path.cwd()
-    return data_dir / "logs" / "errors.log"
 
 
 def _trace(problem: BaseException) -> Iterator[str]:

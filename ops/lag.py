@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Final
@@ -59,6 +60,8 @@ class LagSampler:
         self._connect, self._group, self._topic = connect, group, topic
         self._partitions, self._show = partitions, show
         self._reader: Reader | None = None
+        # That a sample is left out while the last one still waits for the cluster is what we want.
+        logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
         self._scheduler = BackgroundScheduler(
             timezone=UTC, executors={"default": ThreadPoolExecutor(1)}, daemon=True
         )

@@ -39,6 +39,7 @@ def run(settings: Settings, config: Path | None) -> None:
     Raises OperationError, PolicyError: what keeps it from starting.
     """
     versions = policies.load(settings.policy)  # before anything is started that would then die of it
+    kafka_noise.limit()
     broker = None if settings.kafka_bootstrap_servers else EmbeddedBroker(settings)
     with interruptible() as shield:
         try:
@@ -59,6 +60,7 @@ def run_broker(settings: Settings, tell: Callable[[str], None]) -> None:
 
     Raises OperationError where it cannot start, or ends by itself.
     """
+    kafka_noise.limit()
     broker = EmbeddedBroker(settings)
     with interruptible() as shield:
         try:
@@ -112,7 +114,6 @@ def _started(broker: EmbeddedBroker | None) -> str:
 
 
 def _prepare(settings: Settings, servers: str) -> None:
-    kafka_noise.limit()
     options = settings.kafka_python_options(servers)
     topics.create(options, settings.topic_prefix, settings.partitions, settings.replication_factor)
     for problem in topics.check(options, settings.topic_prefix):
