@@ -282,10 +282,17 @@ class KafkaLog:
             for future in self._futures:
                 if not future.succeeded():
                     raise future.exception or errors.KafkaTimeoutError("a record was not acknowledged")
-            self._producer.send_offsets_to_transaction(offsets, self._membership)
+            self._send_offsets(offsets)
             self._producer.commit_transaction()
         self._futures.clear()
         self._open = False
+
+    def _send_offsets(self, offsets: Mapping[Any, Any]) -> None:
+        try:
+            self._producer.send_offsets_to_transaction(offsets, self._membership)
+        except errors.CommitFailedError:  # not a member any more; the client would find out at a heartbeat
+            self._consumer._coordinator.request_rejoin()
+            raise
 
     def reset(self) -> None:
         """See `Log.reset`. A producer is never used again after an error: it leaks offsets and counters."""

@@ -25,6 +25,10 @@ _FOR_PEOPLE = (
     errors.InconsistentGroupProtocolError,
 )
 
+# The cluster may answer again. The two last are not marked as retriable, though they are what a restart
+# looks like.
+_SILENCE = (errors.RetriableError, errors.UnknownBrokerIdError, errors.BrokerNotAvailableError)
+
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
     yield error
@@ -47,7 +51,7 @@ def cure(error: Exception, doing: str) -> LogError:
             return LogError(
                 f"{doing} was refused ({type(kind).__name__}): check the Kafka settings and rights"
             )
-    if isinstance(error, errors.RetriableError):
+    if isinstance(error, _SILENCE):
         return Unavailable(f"{doing} failed because the Kafka cluster does not answer ({name})")
     return Restart(f"{doing} failed ({name})")
 
