@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
@@ -66,7 +66,7 @@ def seconds(duration: timedelta) -> float:
 
 def _validated(value: Any) -> datetime:
     if isinstance(value, datetime):
-        if value.utcoffset() != timedelta(0):
+        if value.tzinfo is not UTC and value.utcoffset() != timedelta(0):
             raise PydanticCustomError("instant", "must be in UTC")
         return value
     if not isinstance(value, str):
@@ -79,7 +79,7 @@ def _validated(value: Any) -> datetime:
 
 Instant = Annotated[
     datetime,
-    BeforeValidator(_validated),
+    PlainValidator(_validated),
     PlainSerializer(format_instant, return_type=str, when_used="json"),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
