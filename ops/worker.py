@@ -31,7 +31,7 @@ _SLICE_SECONDS: Final = 0.1
 _PARENT_CHECK_SECONDS: Final = 0.5
 
 
-class _Stopped(Exception):  # noqa: N818 (no error: the way out of a long wait)
+class Stopped(Exception):  # noqa: N818 (no error: the way out of a long wait)
     """Somebody wants the worker to end."""
 
 
@@ -46,11 +46,11 @@ class Stop:
         self.requested = True
 
     def sleep(self, seconds: float) -> None:
-        """Sleep in slices. Raises _Stopped once the end was asked for."""
+        """Sleep in slices. Raises Stopped once the end was asked for."""
         end_at = time.monotonic() + seconds
         while (left := end_at - time.monotonic()) > 0:
             if self.requested:
-                raise _Stopped
+                raise Stopped
             time.sleep(min(left, _SLICE_SECONDS))
 
 
@@ -109,7 +109,7 @@ def _turn(engine: Engine, stop: Stop) -> None:
                 _log.info(
                     "worker ready" if was_ready else "worker not ready", partitions=len(engine.partitions)
                 )
-    except _Stopped:
+    except Stopped:
         pass
 
 

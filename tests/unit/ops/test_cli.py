@@ -1,0 +1,326 @@
+"""The command line: usage, the one sentence for each failure, exit statuses."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ops import OperationError, logs, policies
+from ops.cli import main
+from ops.kafka_noise import KafkaNoise
+
+GOLDEN = Path(__file__).parent.parent.parent / "golden" / "events"
+COMMANDS = (
+    [],
+    ["up"],
+    ["worker"],
+    ["broker"],
+    ["publish"],
+    ["replay"],
+    ["ticket"],
+    ["ticket", "show"],
+    ["policy"],
+    ["policy", "check"],
+    ["policy", "show"],
+    ["topics"],
+    ["topics", "create"],
+    ["topics", "check"],
+    ["schemas"],
+    ["schemas", "export"],
+)
+NEED_KAFKA = (
+    ["worker"],
+    ["publish", str(GOLDEN / "ticket.created.v1.json")],
+    ["ticket", "show", "T-1"],
+    ["topics", "create"],
+    ["topics", "check"],
+)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_runs_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TICKETFLOW_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setattr("ops.logs.configure_logging", lambda *_: None)
+    monkeypatch.setattr("ops.kafka_noise.limit", KafkaNoise)
+
+
+@pytest.fixture
+def no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Name a port where nobody listens, and wait for it briefly."""
+    monkeypatch.setenv("TICKETFLOW_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
+    monkeypatch.setenv("TICKETFLOW_REQUEST_TIMEOUT_SECONDS", "0.2")
+    monkeypatch.setenv("TICKETFLOW_TRANSACTION_TIMEOUT_SECONDS", "0.4")
+
+
+class Ran:
+    """A command that was run: its exit status and what it printed."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str], *arguments: str) -> None:
+        self.status = main(list(arguments))
+        self.out, self.err = capsys.readouterr()
+
+    @property
+    def sentence(self) -> str:
+        """The one line on stderr."""
+        assert self.err.count("\n") == 1, self.err
+        return self.err.strip()
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_explains_itself(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """`--help` ends with status 0 and says more than how the command is called."""
+    ran = Ran(capsys, *command, "--help")
+    assert (ran.status, ran.err) == (0, "")
+    assert len(ran.out.splitlines()) > 5
+
+
+@pytest.mark.parametrize(
+    "command",
+    [c for c in COMMANDS if c[:1] not in (["ticket"], ["policy"], ["topics"], ["schemas"]) or len(c) > 1],
+    ids=" ".join,
+)
+def test_every_command_shows_an_example(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """The help ends with an example that begins with the command itself."""
+    example = Ran(capsys, *command, "--help").out.partition("Example:\n")[2]
+    assert " ".join(["ticketflow", *command]) in example
+
+
+def test_the_version_is_the_distributions(capsys: pytest.CaptureFixture[str]) -> None:
+    """`--version` prints name and version and ends with status 0."""
+    ran = Ran(capsys, "--version")
+    assert (ran.status, ran.out.split()[0]) == (0, "ticketflow")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["fly"],
+        ["publish"],
+        ["worker", "--fast"],
+        ["ticket", "show"],
+        ["ticket", "show", "nobody's"],
+        ["ticket", "show", "T-1", "--personal"],
+        ["replay", "events.jsonl"],
+        ["replay", "events.jsonl", "--until", "2026-01-01T00:00:00Z", "--out", "x", "--batch", "0"],
+        ["replay", "events.jsonl", "--until", "yesterday", "--out", "x"],
+        ["schemas", "export"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_ends_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """What is called wrongly says so on stderr, does nothing, and ends with status 2."""
+    ran = Ran(capsys, *arguments)
+    assert (ran.status, ran.out) == (2, "")
+    assert "Error: " in ran.err
+
+
+@pytest.mark.parametrize("command", [*NEED_KAFKA, ["up"], ["broker"], ["policy", "show"]], ids=" ".join)
+def test_a_wrong_setting_ends_with_2(
+    command: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every command that reads settings names the wrong one in a sentence, without its value."""
+    monkeypatch.setenv("TICKETFLOW_METRICS_PORT", "ninety")
+    ran = Ran(capsys, *command)
+    assert ran.status == 2
+    assert "TICKETFLOW_METRICS_PORT" in ran.sentence
+    assert "ninety" not in ran.sentence
+
+
+def test_a_wrong_line_of_the_settings_file_ends_with_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`--config` reads settings from a file, and what is wrong there is named with it."""
+    config = tmp_path / "settings.yaml"
+    config.write_text("worker_idd: a\n")
+    ran = Ran(capsys, "--config", str(config), "worker")
+    assert ran.status == 2
+    assert "worker_idd in" in ran.sentence
+
+
+@pytest.mark.parametrize("command", NEED_KAFKA, ids=" ".join)
+def test_without_a_broker_a_command_says_how_to_start_one(
+    command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where no broker runs on the data directory the sentence says what would help."""
+    ran = Ran(capsys, *command)
+    assert ran.status == 1
+    assert "ticketflow up" in ran.sentence
+
+
+@pytest.mark.usefixtures("no_cluster")
+@pytest.mark.parametrize("command", NEED_KAFKA[:3], ids=" ".join)
+def test_a_cluster_that_does_not_answer_is_one_sentence(
+    command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The sentence names the address and the setting."""
+    ran = Ran(capsys, *command)
+    assert ran.status == 1
+    assert "127.0.0.1:1" in ran.sentence
+    assert "TICKETFLOW_KAFKA_BOOTSTRAP_SERVERS" in ran.sentence
+
+
+@pytest.mark.parametrize("command", [["worker"], ["up"], ["policy", "show"]], ids=" ".join)
+def test_a_policy_with_an_error_keeps_a_process_from_starting(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The problem is named with file and line before anything is started."""
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(
+        "policy: p\nversion: '1'\nclocks: [{clock: c, target: soon, start: [created], stop: [closed]}]\n"
+    )
+    monkeypatch.setenv("TICKETFLOW_POLICY", str(policy))
+    ran = Ran(capsys, *command)
+    assert ran.status == 1
+    assert ran.sentence.startswith(f"{policy}:3: ")
+
+
+def test_a_mistake_of_ours_is_one_sentence_and_its_trace_quotes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sentence says where the trace is; the trace says where it happened and not with which values."""
+    name = "Vera Primerova"
+
+    def fail(_: object) -> None:
+        raise KeyError(name)
+
+    monkeypatch.setattr(policies, "load", fail)
+    ran = Ran(capsys, "policy", "show")
+    trace = tmp_path / "data" / "logs" / "errors.log"
+    assert ran.status == 1
+    assert str(trace) in ran.sentence
+    assert "builtins.KeyError" in trace.read_text()
+    assert "Primerova" not in trace.read_text() + ran.err
+
+
+def test_interrupted_is_no_failure_to_explain(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C ends a command with the status that shells expect, and without a word."""
+
+    def interrupt(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(policies, "load", interrupt)
+    ran = Ran(capsys, "policy", "show")
+    assert (ran.status, ran.err) == (130, "")
+
+
+def test_another_distributions_package_is_found_first(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing runs, not even the help, where one of our packages is somebody else's."""
+
+    def shadowed() -> None:
+        raise OperationError("The package 'ops' is not ticketflow's own.")
+
+    monkeypatch.setattr(logs, "check_package_names", shadowed)
+    ran = Ran(capsys, "--help")
+    assert (ran.status, ran.out) == (1, "")
+    assert "not ticketflow's own" in ran.sentence
+
+
+@pytest.fixture
+def lined_policy(tmp_path: Path) -> Iterator[Path]:
+    """A policy file with two problems."""
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(
+        "policy: p\nversion: '1'\nclocks:\n"
+        "  - {clock: a, target: soon, start: [created], stop: [closed]}\n"
+        "  - {clock: b, target: 5m, start: [borne], stop: [closed]}\n"
+    )
+    return policy
+
+
+def test_policy_check_names_every_problem(lined_policy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each problem is a line `FILE:LINE: message` on stdout, and one is enough for status 1."""
+    ran = Ran(capsys, "policy", "check", str(lined_policy))
+    assert (ran.status, ran.err) == (1, "")
+    assert [line.split(": ")[0] for line in ran.out.splitlines()] == [
+        f"{lined_policy}:4",
+        f"{lined_policy}:5",
+    ]
+
+
+def test_policy_check_tells_programs(lined_policy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--json` has file, line and message of each problem."""
+    ran = Ran(capsys, "policy", "check", str(lined_policy), "--json")
+    assert ran.status == 1
+    assert [each["line"] for each in json.loads(ran.out)["problems"]] == [4, 5]
+
+
+def test_policy_check_is_content_with_the_default(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file without problems ends with status 0 and says which version it states."""
+    policy = tmp_path / "gosuslugi.yaml"
+    policy.write_text(policies.default_text())
+    ran = Ran(capsys, "policy", "check", str(policy))
+    assert (ran.status, ran.out) == (0, "gosuslugi@2026.1: no problems.\n")
+
+
+def test_policy_check_of_a_missing_file_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file that is not there is a problem like any other."""
+    assert Ran(capsys, "policy", "check", str(tmp_path / "none.yaml")).status == 1
+
+
+def test_policy_show_prints_each_promise(capsys: pytest.CaptureFixture[str]) -> None:
+    """The default policy's clocks are there with their targets, for people and for programs."""
+    shown = Ran(capsys, "policy", "show").out
+    told = json.loads(Ran(capsys, "policy", "show", "--json").out)
+    assert "gosuslugi@2026.1" in shown
+    assert {"resolution", "first_response", "callback"} <= {clock["clock"] for clock in told["clocks"]}
+    assert all(
+        clock["clock"] in shown and clock["target"] in shown
+        for clock in told["clocks"]
+        if clock["target"][0].isdigit()
+    )
+
+
+def test_schemas_export_writes_valid_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each schema is a file of its own in a folder that is made for it."""
+    directory = tmp_path / "deep" / "schemas"
+    ran = Ran(capsys, "schemas", "export", str(directory))
+    assert ran.status == 0
+    assert json.loads((directory / "ticket.created.v1.schema.json").read_text())["$id"]
+
+
+def test_schemas_export_says_where_it_cannot_write(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file where the folder should be is one sentence."""
+    (tmp_path / "taken").write_text("")
+    ran = Ran(capsys, "schemas", "export", str(tmp_path / "taken"))
+    assert ran.status == 1
+    assert "taken" in ran.sentence
+
+
+def test_replay_tells_what_became_of_the_events(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The summary counts events, and the files are where it says."""
+    events = str(GOLDEN / "ticket.created.v1.full.json")
+    out = tmp_path / "out"
+    ran = Ran(
+        capsys, "replay", events, events, "--until", "2026-03-03T00:00:00Z", "--out", str(out), "--json"
+    )
+    told = json.loads(ran.out)
+    assert (ran.status, told["lines"], told["applied"], told["duplicate"]) == (0, 2, 1, 1)
+    assert (out / "journal.jsonl").read_bytes().count(b"\n") == 1 + told["firings"]
+
+
+def test_replay_of_a_missing_file_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file that cannot be read ends with status 1."""
+    ran = Ran(
+        capsys, "replay", str(tmp_path / "none"), "--until", "2026-03-03T00:00:00Z", "--out", str(tmp_path)
+    )
+    assert ran.status == 1
+    assert "none" in ran.sentence
+
+
+def test_publish_names_bad_lines_and_sends_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each bad line is named with its code, and the cluster is not even asked."""
+    monkeypatch.setenv("TICKETFLOW_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
+    events = tmp_path / "events.jsonl"
+    events.write_bytes((GOLDEN / "ticket.created.v1.json").read_bytes().strip() + b"\n\n{\n")
+    ran = Ran(capsys, "publish", str(events), "--json")
+    assert (ran.status, json.loads(ran.out)) == (1, {"sent": 0, "invalid": 1})
+    assert ran.err.startswith(f"{events}:3 malformed ")
