@@ -40,7 +40,7 @@ class Transaction:
 
     transactional_id: str
     epoch: int
-    offsets: dict[tuple[str, int], list[int]] = field(default_factory=dict)
+    spans: dict[tuple[str, int], tuple[Partition, list[int]]] = field(default_factory=dict)
     group: MemoryGroup | None = None
 
 
@@ -107,13 +107,18 @@ class MemoryBroker:
     def write(self, transaction: Transaction, out: Outgoing) -> None:
         """Write a record that nobody reads before its transaction commits. Raises Restart when fenced."""
         self._check(transaction)
-        target = self.topic(out.topic)[out.partition]
-        offset = target.end
-        target.slots.append(
+        where = (out.topic, out.partition)
+        span = transaction.spans.get(where)
+        if span is None:
+            partition = self.topic(out.topic)[out.partition]
+            partition.open[transaction.transactional_id] = partition.end
+            span = transaction.spans[where] = (partition, [])
+        partition, offsets = span
+        offset = partition.start + len(partition.slots)
+        partition.slots.append(
             Record(out.topic, out.partition, offset, self._now_us(), out.key, out.value, out.headers)
         )
-        target.open.setdefault(transaction.transactional_id, offset)
-        transaction.offsets.setdefault((out.topic, out.partition), []).append(offset)
+        offsets.append(offset)
 
     def stage(self, transaction: Transaction, group: MemoryGroup, positions: Mapping[int, Position]) -> None:
         """First step of a commit: add the positions to the transaction. Raises Restart when fenced."""
@@ -125,8 +130,7 @@ class MemoryBroker:
         """Second step of a commit, or an abort: decide the transaction and write its markers."""
         if commit:
             self._check(transaction)
-        for (topic, number), offsets in transaction.offsets.items():
-            partition = self.topic(topic)[number]
+        for partition, offsets in transaction.spans.values():
             if not commit:
                 for offset in offsets:
                     partition.slots[offset - partition.start] = None
@@ -139,7 +143,7 @@ class MemoryBroker:
                 transaction.group.positions.update(positions)
 
     def time_out(self, transactional_id: str) -> None:
-        """Abort what is open under this id and fence its producer, as the broker does when it is late."""
+        """Do as the broker does with a transaction that is late: abort it and fence its producer."""
         self.init_producer(transactional_id)
 
     def _check(self, transaction: Transaction) -> None:
@@ -327,11 +331,6 @@ class MemoryLog:
         """See `Log.close`. An open transaction stays so until this worker starts again or its time is out."""
         self._transaction = self._epoch = None
         if self._member is not None and leave_group:
-            self._group.leave(self._member)
-
-    def expire(self) -> None:
-        """Let the group expel this member, as it does with one whose session has expired."""
-        if self._member is not None:
             self._group.leave(self._member)
 
 
