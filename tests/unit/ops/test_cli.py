@@ -18,6 +18,7 @@ COMMANDS = (
     ["broker"],
     ["publish"],
     ["replay"],
+    ["verify"],
     ["ticket"],
     ["ticket", "show"],
     ["policy"],
@@ -33,6 +34,7 @@ NEED_KAFKA = (
     ["worker"],
     ["publish", str(GOLDEN / "ticket.created.v1.json")],
     ["ticket", "show", "T-1"],
+    ["verify"],
     ["topics", "create"],
     ["topics", "check"],
 )
@@ -149,7 +151,7 @@ def test_without_a_broker_a_command_says_how_to_start_one(
 
 
 @pytest.mark.usefixtures("no_cluster")
-@pytest.mark.parametrize("command", NEED_KAFKA[:3], ids=" ".join)
+@pytest.mark.parametrize("command", NEED_KAFKA[:4], ids=" ".join)
 def test_a_cluster_that_does_not_answer_is_one_sentence(
     command: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
