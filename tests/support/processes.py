@@ -1,0 +1,138 @@
+"""Real `ticketflow` processes of a test, each ended by its own id, whatever happens."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent.parent
+_POLL_SECONDS = 0.02
+_START_SECONDS = 60.0
+_END_SECONDS = 40.0
+
+
+class Worker:
+    """`ticketflow worker` as a process. Its log, which outlives restarts, is `log`."""
+
+    def __init__(self, directory: Path, worker_id: str, settings: Mapping[str, str]) -> None:
+        """`settings`: environment variables. Nothing runs before `start`."""
+        self.worker_id, self.log = worker_id, directory / f"{worker_id}.log"
+        self._settings = {**settings, "TICKETFLOW_WORKER_ID": worker_id}
+        self._process: subprocess.Popen[bytes] | None = None
+        self._read_from = 0
+
+    def start(self) -> "Worker":
+        """Start it, without waiting until it is ready."""
+        with self.log.open("ab") as stream:
+            self._read_from = stream.tell()
+            self._process = subprocess.Popen(
+                # Should this process be killed, its worker ends too.
+                [sys.executable, "-m", "ops.cli", "worker", "--parent", str(os.getpid())],
+                cwd=ROOT,
+                env={**os.environ, **self._settings},
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=stream,
+            )
+        return self
+
+    @property
+    def running(self) -> bool:
+        """Whether the process is there."""
+        return self._process is not None and self._process.poll() is None
+
+    def lines(self) -> list[dict[str, Any]]:
+        """What the process has logged since its last start; a line that is no JSON under `event`."""
+        with self.log.open("rb") as stream:
+            stream.seek(self._read_from)
+            text = stream.read().decode()
+        found = []
+        for line in text.splitlines():
+            try:
+                found.append(json.loads(line))
+            except ValueError:
+                found.append({"event": line})
+        return found
+
+    def logged(self, event: str) -> dict[str, Any] | None:
+        """The first line with that event since the last start."""
+        return next((line for line in self.lines() if line.get("event") == event), None)
+
+    def ready(self) -> "Worker":
+        """Wait until all partitions that the group gave it are restored."""
+        self.await_line("worker ready")
+        return self
+
+    def await_line(self, event: str) -> dict[str, Any]:
+        """Wait until the process has logged this."""
+        deadline = time.monotonic() + _START_SECONDS
+        while (line := self.logged(event)) is None:
+            self.check()
+            assert time.monotonic() < deadline, f"{self.worker_id} has not logged {event!r}: see {self.log}"
+            time.sleep(_POLL_SECONDS)
+        return line
+
+    def check(self) -> None:
+        """Fail when the process has ended by itself, with its last words."""
+        if not self.running:
+            last = [str(line.get("event")) for line in self.lines()[-5:]]
+            raise AssertionError(f"worker {self.worker_id} ended by itself: {last}; see {self.log}")
+
+    def metrics(self) -> str:
+        """What `/metrics` says now."""
+        line = self.await_line("worker started")
+        with urllib.request.urlopen(str(line["metrics"]), timeout=10) as answer:  # noqa: S310 (our own, on loopback)
+            return str(answer.read().decode())
+
+    def kill(self) -> None:
+        """End it as kill -9 does."""
+        self._signal(signal.SIGKILL)
+
+    def stop(self) -> int:
+        """Ask it to end, as SIGTERM does; returns its exit status."""
+        self._signal(signal.SIGTERM)
+        assert self._process is not None
+        return self._process.returncode
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._process is not None, "it was never started"
+        if self._process.poll() is None:
+            self._process.send_signal(number)
+        self._process.wait(_END_SECONDS)
+
+    def end(self) -> None:
+        """Leave nothing behind."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.kill()
+            self._process.wait(_END_SECONDS)
+
+
+@contextlib.contextmanager
+def workers(directory: Path, settings: Mapping[str, str], *ids: str) -> Iterator[list[Worker]]:
+    """Workers that are not started yet, and none of them left afterwards."""
+    made = [Worker(directory, worker_id, settings) for worker_id in ids]
+    try:
+        yield made
+    finally:
+        for worker in made:
+            worker.end()
+
+
+def run(settings: Mapping[str, str], *arguments: str) -> "subprocess.CompletedProcess[bytes]":
+    """Run `ticketflow` with these arguments to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "ops.cli", *arguments],
+        cwd=ROOT,
+        env={**os.environ, **settings},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=300,
+        check=False,
+    )
