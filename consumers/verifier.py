@@ -102,23 +102,27 @@ class Verifier:
     def _check_absorbed(self) -> None:
         """Compare the absorbed events of all partitions with the merges that give them."""
         found = self._absorptions.found
-        for identifier, expected in self._absorptions.expected.items():
+        for identifier, all_expected in self._absorptions.expected.items():
             there = found.pop(identifier, [])
-            expected.place.counts.absorbed += bool(there)
-            if not there and self._is_kept(expected):
-                sentence = f"the absorbed event for partition {expected.partition} is missing"
-                _say(expected, sentence)
-            for partition, offset, digest in there:
-                if (partition, digest) != (expected.partition, expected.digest):
-                    sentence = (
-                        f"the absorbed event in partition {partition} at offset {offset} is not what follows"
-                    )
-                    _say(expected, sentence)
+            made = {(each.partition, each.digest) for each in all_expected}
+            for expected in all_expected:
+                is_there = any(
+                    (where[0], where[2]) == (expected.partition, expected.digest) for where in there
+                )
+                expected.place.counts.absorbed += is_there
+                if not is_there and self._is_kept(expected):
+                    sentence = f"the absorbed event for partition {expected.partition} is missing"
+                    law, place = Law.DECISION, expected.place
+                    place.found(law, Topic.JOURNAL, expected.offset, expected.ticket_id, sentence)
+            found[identifier] = [where for where in there if (where[0], where[2]) not in made]
         for identifier in sorted(found.keys() - self._absorptions.pardoned):
-            if not self._explained(identifier):
-                partition, offset, _ = found[identifier][0]
-                sentence = "an absorbed event as of the engine, but nothing in the journal gives it"
-                self._walked[partition].place.found(Law.CAUSE, Topic.EVENTS, offset, None, sentence)
+            if found[identifier] and not self._explained(identifier):
+                self._forged(found[identifier])
+
+    def _forged(self, places: list[tuple[int, int, bytes]]) -> None:
+        for partition, offset, _ in places:
+            sentence = "it says that it is of the engine, but nothing in the journal gives such an event"
+            self._walked[partition].place.found(Law.CAUSE, Topic.EVENTS, offset, None, sentence)
 
     def _is_kept(self, expected: Absorption) -> bool:
         target = self._walked[expected.partition]
@@ -140,7 +144,3 @@ class Verifier:
             return True
         later = self._read(Topic.JOURNAL, number, walked.read_to)
         return any(attributes(record.value).get("id") == record_id for record in later)
-
-
-def _say(expected: Absorption, sentence: str) -> None:
-    expected.place.found(Law.DECISION, Topic.JOURNAL, expected.offset, expected.ticket_id, sentence)

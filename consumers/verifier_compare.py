@@ -13,6 +13,7 @@ from consumers.partition import read_state
 from consumers.processor import Renderer
 from consumers.verifier_report import Counts, Finding, Findings, Law
 from consumers.verifier_streams import Cause, Outputs, attributes
+from schemas.instants import to_epoch
 from schemas.records import JournalEntry
 from schemas.state import Ticket
 from schemas.topics import Topic, partition_for, topic_name
@@ -59,10 +60,11 @@ class Absorption:
 class Absorptions:
     """Absorbed events of all partitions, for they may go from any one to any other.
 
-    `pardoned`: ids of those that may be there, but cannot be made again.
+    By id, which a later life of a reused ticket id may have again. `pardoned`: ids of those that may be
+    there, but cannot be made again.
     """
 
-    expected: dict[str, Absorption] = field(default_factory=dict)
+    expected: dict[str, list[Absorption]] = field(default_factory=dict)
     found: dict[str, list[tuple[int, int, bytes]]] = field(default_factory=dict)
     pardoned: set[str] = field(default_factory=set)
 
@@ -204,14 +206,15 @@ class Comparison:
         return record
 
     def _absorbed(self, entry: JournalEntry, outgoing: Outgoing, record: Record | None) -> None:
-        self._absorptions.expected[f"{entry.record_id}/absorbed"] = Absorption(
+        absorption = Absorption(
             self._place,
             None if record is None else record.offset,
             entry.ticket_id,
             outgoing.partition,
             fingerprint(outgoing.key, outgoing.value),
-            round(entry.recorded_at.timestamp() * 1_000_000),
+            to_epoch(entry.recorded_at),
         )
+        self._absorptions.expected.setdefault(f"{entry.record_id}/absorbed", []).append(absorption)
 
     def unknown(self, entry: JournalEntry) -> None:
         """Let go of the outputs of a fact that cannot be decided again."""

@@ -77,6 +77,7 @@ class Walk:
         self._lives: dict[str, Life] = {}
         self._waiting: dict[str, deque[Met]] = {}
         self._unknown: set[str] = set()
+        self._supposed: dict[str, int] = {}  # the seq up to which a ticket is what it should be, and was not
         self.beyond: set[Cause] = set()
         self.read_to = 0
         self._scouted = next(journal.scout, None)
@@ -101,6 +102,7 @@ class Walk:
             if entry is not None:
                 self.beyond.add((entry.ticket_id, entry.seq))
         known = {name: life.seq for name, life in self._lives.items() if life.mode is not Mode.BROKEN}
+        self._unknown |= {name for name, seq in self._supposed.items() if known.get(name) == seq}
         self._comparison.rest(known, self._unknown, self.beyond)
 
     # --- the journal ---
@@ -127,6 +129,10 @@ class Walk:
 
     def _step(self, record: Record, entry: JournalEntry) -> None:
         life = self._lives.get(entry.ticket_id)
+        if entry.ticket_id in self._waiting and entry.seq > (1 if life is None else life.seq + 1):
+            # The record that is missing may be that of an event which seems to have become nothing.
+            self._disagree(self._waiting.pop(entry.ticket_id))
+            life = self._lives.get(entry.ticket_id)
         if life is not None and entry.seq <= life.seq:
             self._found(Law.SEQUENCE, record, entry.ticket_id, f"seq {entry.seq} stands there already")
             return
@@ -327,9 +333,12 @@ class Walk:
         """No place is left for those that wait: say what is wrong with each."""
         waiting, self._waiting = self._waiting, {}
         for queue in waiting.values():
-            for met in queue:
-                if isinstance(met.decoded, Event) and not self._settled(met, met.decoded):
-                    self._disagrees(met, met.decoded)
+            self._disagree(queue)
+
+    def _disagree(self, queue: deque[Met]) -> None:
+        for met in queue:
+            if isinstance(met.decoded, Event) and not self._settled(met, met.decoded):
+                self._disagrees(met, met.decoded)
 
     def _disagrees(self, met: Met, event: Event) -> None:
         life = self._lives.get(event.subject)
@@ -354,9 +363,9 @@ class Walk:
             law, sentence = Law.ORDER, "it was decided before what was due before it"
         self._place.found(law, Topic.EVENTS, met.record.offset, event.subject, sentence)
         if isinstance(outcome, Accepted) and met.letter is None:
-            self._accept(
-                outcome, None
-            )  # as if its journal record were there, so that the rest can be checked
+            # As if its journal record were there, so that the rest can be checked.
+            self._accept(outcome, None)
+            self._supposed[event.subject] = outcome.entry.seq
 
 
 def _event_offset(entry: JournalEntry) -> int:
