@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from consumers.clock import Clock
-from consumers.log import Log, Polled, Position, Record, Restart, Unavailable
+from consumers.log import Log, Polled, Position, Record, Restart
 from consumers.partition import Partition, restore
 from consumers.processor import Processor, Renderer, Tally
 from workflow.policy import Policies
@@ -28,8 +28,8 @@ _SHORTEST_POLL_SECONDS = 0.002
 class Bounds:
     """How much one turn of the loop may do, and how long it may wait.
 
-    A transaction holds at most `max_records` records and about `max_firings` firings. `back_off_seconds`
-    grows twofold up to its last value while the cluster does not answer.
+    A transaction holds at most `max_records` records and about `max_firings` firings. `back_off_seconds`,
+    the first and the longest: how long it waits before it begins anew, doubled until a turn succeeds.
     """
 
     max_records: int = 500
@@ -107,7 +107,9 @@ class Engine:
         return done
 
     def _poll_seconds(self) -> float:
-        """How long to wait for records: not past what is due next."""
+        """How long to wait for records: not past what is due next, nor while a partition waits."""
+        if self._awaited:
+            return _SHORTEST_POLL_SECONDS
         heads = [due.at for each in self._partitions.values() if (due := each.index.head()) is not None]
         if not heads:
             return self._bounds.poll_seconds
@@ -115,17 +117,21 @@ class Engine:
         return min(max(wait_seconds, _SHORTEST_POLL_SECONDS), self._bounds.poll_seconds)
 
     def _follow(self, polled: Polled) -> None:
-        """Drop what went, restore what came."""
+        """Drop what went, and restore one of those that came.
+
+        One a turn: whoever restores does not poll, and holds up the others' rebalance.
+        """
         for number in polled.revoked:
             if self._partitions.pop(number, None) is not None:
                 self._observer.dropped(number)
         self._awaited = (self._awaited - polled.revoked) | polled.assigned
-        for number in sorted(self._awaited):
-            self._observer.turned()  # restoring is progress, and may take a while
-            begun = time.monotonic()
-            self._partitions[number] = restore(number, self._log, self._policies)
-            self._awaited.discard(number)
-            self._observer.restored(number, len(self._partitions[number]), time.monotonic() - begun)
+        if not self._awaited:
+            return
+        number = min(self._awaited)
+        begun = time.monotonic()
+        self._partitions[number] = restore(number, self._log, self._policies)
+        self._awaited.discard(number)
+        self._observer.restored(number, len(self._partitions[number]), time.monotonic() - begun)
 
     def _transact(self, records: Mapping[int, Sequence[Record]]) -> int:
         """Decide a batch of records and what is due, in one transaction."""
@@ -185,19 +191,19 @@ class Engine:
             del self._partitions[number]
             self._observer.dropped(number)
         self._awaited.clear()
-        longest = self._bounds.back_off_seconds[1]
-        while True:
-            if isinstance(reason, Unavailable):
-                self._sleep(self._back_off)
-                self._back_off = min(self._back_off * 2, longest)
-            try:
-                self._log.reset()
-            except Unavailable as again:
-                reason = again
-                self._observer.restarted(again)
-                self._observer.turned()
-            else:
-                return
+        while not self._reset():
+            self._observer.turned()
+
+    def _reset(self) -> bool:
+        """Let the log begin anew, after a back-off that grows until a turn succeeds; False: try again."""
+        self._sleep(self._back_off)
+        self._back_off = min(self._back_off * 2, self._bounds.back_off_seconds[1])
+        try:
+            self._log.reset()
+        except Restart as reason:
+            self._observer.restarted(reason)
+            return False
+        return True
 
     def close(self, *, leave_group: bool = True) -> None:
         """End between two turns: nothing is open."""

@@ -1,7 +1,12 @@
-"""What all tests share: settings of the person who runs them must not reach them."""
+"""What all tests share: an environment without the settings of whoever runs them, and one real broker."""
 
+import itertools
 import os
+from collections.abc import Iterator
 from pathlib import Path
+
+import hypothesis
+import pytest
 
 # The jars of Kafka are fetched once per checkout, not once per test session or home directory.
 _CACHE = os.environ.get("TICKETFLOW_CACHE_DIR", str(Path(__file__).parent.parent / ".cache"))
@@ -11,3 +16,37 @@ _OURS = [name for name in os.environ if name.startswith("TICKETFLOW_")]
 for _name in _OURS:
     del os.environ[_name]
 os.environ["TICKETFLOW_CACHE_DIR"] = _CACHE
+
+# No test asserts a time, and every run tries the same examples: what is found here is found everywhere.
+hypothesis.settings.register_profile("ticketflow", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("ticketflow")
+
+# After the environment, which they read.
+from ops import topics  # noqa: E402
+from ops.embedded import EmbeddedBroker  # noqa: E402
+from ops.settings import Settings  # noqa: E402
+
+PARTITIONS = 3
+_serial = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def broker_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Settings of the session's broker: its data in a directory of its own, on any free port."""
+    return Settings(data_dir=tmp_path_factory.mktemp("data"), embedded_port=0, partitions=PARTITIONS)
+
+
+@pytest.fixture(scope="session")
+def broker(broker_settings: Settings) -> Iterator[str]:
+    """The bootstrap servers of a broker that runs for the whole session."""
+    embedded = EmbeddedBroker(broker_settings)
+    yield embedded.start()
+    embedded.stop()
+
+
+@pytest.fixture
+def prefix(broker: str, broker_settings: Settings) -> str:
+    """A topic prefix of this test's own, its six topics created with `PARTITIONS` partitions."""
+    own = f"t{next(_serial)}"
+    topics.create(broker_settings.kafka_python_options(broker), own, PARTITIONS, 1)
+    return own

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.broker.conftest import broker, broker_settings  # noqa: F401 (fixtures are found by their names)
 from tests.contract.clusters import Cluster, KafkaCluster, MemoryCluster
 
 
