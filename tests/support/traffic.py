@@ -154,19 +154,17 @@ class Traffic:
     def _ticket(self, path: Path, number: int, padding: int) -> _Ticket:
         ticket_id = f"{self.plan.prefix}-{number}"
         begin = self._now - timedelta(seconds=path.age_seconds)
-        waiting = [self._first(path, ticket_id, begin)]
+        waiting = [self.event(ticket_id, path.begins_with, begin, self._registration(path))]
         # An operator's word right after the registration changes no clock.
         spoken = (0.0, "ticket.contacted.v1", {"by": "operator"})
         for after_seconds, kind, data in (*[spoken] * padding, *path.steps):
-            waiting.append(self._event(ticket_id, kind, begin, after_seconds, self._data(data, begin)))
+            time = begin + timedelta(seconds=after_seconds)
+            waiting.append(self.event(ticket_id, kind, time, self._data(data, begin)))
         for (clock, cycle), verdict in path.verdicts.items():
             self.expected.verdicts[ticket_id, clock, cycle] = verdict
         self.expected.states[ticket_id] = path.state
         self.expected.absorbed += path is MERGED
         return _Ticket(path, ticket_id, begin, waiting)
-
-    def _first(self, path: Path, ticket_id: str, begin: datetime) -> Sent:
-        return self._event(ticket_id, path.begins_with, begin, 0.0, self._registration(path))
 
     def _registration(self, path: Path) -> dict[str, Any]:
         data: dict[str, Any] = {
@@ -192,10 +190,8 @@ class Traffic:
             made["merged_into"] = f"{self.plan.prefix}-{self._serial % _SURVIVORS}"
         return made
 
-    def _event(
-        self, ticket_id: str, kind: str, begin: datetime, after_seconds: float, data: Mapping[str, Any]
-    ) -> Sent:
-        time = begin + timedelta(seconds=after_seconds)
+    def event(self, ticket_id: str, kind: str, time: datetime, data: Mapping[str, Any]) -> Sent:
+        """An event with an id of its own."""
         return self._sent(self._attributes(ticket_id, kind, time), data)
 
     def _attributes(self, ticket_id: str, kind: str, time: datetime) -> dict[str, str]:

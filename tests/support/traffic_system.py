@@ -62,6 +62,18 @@ class System:
         with self.follow(*suffixes, isolation=isolation) as follower:
             return follower.to_end()
 
+    def await_records(self, suffix: str, count: int, *alive: Worker) -> list[Message]:
+        """Wait until one of the topics has that many committed records; returns them all."""
+        found: list[Message] = []
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        with self.follow(suffix) as follower:
+            while len(found) < count:
+                found += follower.read()
+                for worker in alive:
+                    worker.check()
+                assert time.monotonic() < deadline, f"{len(found)} of {count} records came to {suffix}"
+        return found
+
     def settle(self, expected: Expected, *alive: Worker) -> None:
         """Wait until all that is expected has happened and no record waits; say what did not happen."""
         outcome = Outcome()
@@ -97,16 +109,10 @@ class System:
 
     def verify(self) -> dict[str, Any]:
         """What `ticketflow verify` says of the topics, once it has found nothing."""
-        from consumers.kafka_options import KafkaOptions
-        from consumers.kafka_python_reader import KafkaReader
-        from ops.policies import load
-        from ops.verify import verify
-
-        reader = KafkaReader(KafkaOptions((self.servers,)))
-        report = verify(reader, self.prefix, self.prefix, load(None))
-        reader.close()
-        assert report.clean, "\n".join(report.lines())
-        return report.as_dict()
+        done = run(self.settings(), "verify", "--json")
+        assert done.returncode == 0, (done.stdout[-3000:] + done.stderr[-2000:]).decode()
+        report: dict[str, Any] = json.loads(done.stdout)
+        return report
 
     def check(self, expected: Expected) -> None:
         """Hold the topics against what is expected, and `verify` them."""
