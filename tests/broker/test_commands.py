@@ -15,6 +15,8 @@ from schemas.terms import Category, Channel, Client
 from tests.support.processes import workers
 from tests.support.system import NAME, PHONE, System, environment, line, registered, run
 
+pytestmark = pytest.mark.timeout(300)  # several processes start, on a machine that may be busy
+
 
 @pytest.fixture
 def settings(broker: str, prefix: str, tmp_path: Path) -> dict[str, str]:

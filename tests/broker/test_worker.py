@@ -8,6 +8,8 @@ import pytest
 from tests.support.processes import Worker, workers
 from tests.support.system import awaited, environment, registered, run
 
+pytestmark = pytest.mark.timeout(300)  # several processes start, on a machine that may be busy
+
 
 @pytest.fixture
 def settings(broker: str, prefix: str, tmp_path: Path) -> dict[str, str]:
