@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from consumers.log import Record
 from consumers.verifier_compare import Comparison, Place
 from consumers.verifier_events import Events, Met, letter_code
 from consumers.verifier_report import Law
-from consumers.verifier_streams import Cause, attributes
+from consumers.verifier_streams import Cause
 from schemas.envelope import BadRecord, Event
 from schemas.instants import seconds
 from schemas.records import ClockCause, EventCause, JournalEntry
@@ -46,6 +46,11 @@ class Life:
     mode: Mode
     seq: int
     ticket: Ticket | None
+
+
+class _JournalEvent(BaseModel):
+    id: str
+    data: JournalEntry
 
 
 @dataclass(slots=True)
@@ -109,13 +114,13 @@ class Walk:
 
     def _entry(self, record: Record) -> JournalEntry | None:
         """The entry in a journal record; None where it is none of this partition, and that is said."""
-        document = attributes(record.value)
         try:
-            entry = JournalEntry.model_validate(document.get("data"), strict=False)
+            event = _JournalEvent.model_validate_json(record.value or b"")
         except ValidationError:
             self._found(Law.FOLD, record, None, "it is no journal record")
             return None
-        if document.get("id") != entry.record_id or record.key != entry.ticket_id.encode():
+        entry = event.data
+        if event.id != entry.record_id or record.key != entry.ticket_id.encode():
             self._found(
                 Law.SEQUENCE, record, entry.ticket_id, "its id or key is not that of its ticket and seq"
             )
