@@ -44,6 +44,11 @@ class Worker:
         return self
 
     @property
+    def pid(self) -> int:
+        """The process id, 0 before the first start."""
+        return 0 if self._process is None else self._process.pid
+
+    @property
     def running(self) -> bool:
         """Whether the process is there."""
         return self._process is not None and self._process.poll() is None

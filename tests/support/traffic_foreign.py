@@ -115,9 +115,9 @@ class Follower:
             [TopicPartition(each.topic, each.partition, max(each.offset, 0)) for each in committed]
         )
 
-    def read(self) -> list[Message]:
-        """What has come since, after waiting for at most 0.2 s."""
-        batch = self._consumer.consume(_BATCH, _POLL_SECONDS)
+    def read(self, most: int = _BATCH) -> list[Message]:
+        """What has come since, after waiting for at most 0.2 s, or until there are as many as `most`."""
+        batch = self._consumer.consume(most, _POLL_SECONDS)
         return [message for message in batch if not _at_end(message)]
 
     def to_end(self) -> list[Message]:
