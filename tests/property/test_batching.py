@@ -13,7 +13,9 @@ from tests.support.world import DAY, at, written
 POLICIES = written(POLICY)
 
 
-def outcome(history: list[Sent], bounds: list[Bounds], *, partitions: int = 1, workers: int = 1) -> dict[str, Any]:
+def outcome(
+    history: list[Sent], bounds: list[Bounds], *, partitions: int = 1, workers: int = 1
+) -> dict[str, Any]:
     """What comes out; each worker has bounds of its own."""
     c = Cluster(POLICIES, partitions=partitions)
     for e in history:
@@ -29,13 +31,15 @@ BOUNDS = st.builds(Bounds, max_records=st.integers(1, 30), max_firings=st.intege
 @given(histories(tickets=3, most=30), BOUNDS)
 @settings(max_examples=60, deadline=None)
 def test_any_batching_gives_the_same_outputs(history: list[Sent], bounds: Bounds) -> None:
-    """Journal, notifications, metrics, dead letters and the last states are equal however few a batch takes."""
+    """All outputs and the last states are equal, however few records and firings a batch takes."""
     assert outcome(history, [bounds]) == outcome(history, [Bounds(max_records=10_000, max_firings=10_000)])
 
 
 @given(histories(tickets=3, most=20), BOUNDS, BOUNDS, st.integers(2, 3))
 @settings(max_examples=30, deadline=None)
-def test_any_number_of_workers_gives_the_same_outputs(history: list[Sent], one: Bounds, two: Bounds, count: int) -> None:
+def test_any_number_of_workers_gives_the_same_outputs(
+    history: list[Sent], one: Bounds, two: Bounds, count: int
+) -> None:
     """Several workers that share the partitions give what one gives."""
     several = outcome(history, [one, two], partitions=3, workers=count)
     assert several == outcome(history, [Bounds()], partitions=3)

@@ -23,7 +23,13 @@ def played(history: list[Sent], *, idle: bool, found: float | None = None) -> Wo
     w = World(POLICIES)
     for event in history:
         w.send(
-            event.trigger, event.time, arrives=event.arrives, ticket=event.ticket, id=event.id, found=found, **event.data
+            event.trigger,
+            event.time,
+            arrives=event.arrives,
+            ticket=event.ticket,
+            id=event.id,
+            found=found,
+            **event.data,
         )
     if idle:
         w.until(history[-1].arrives + 2 * DAY)
@@ -98,7 +104,9 @@ def test_no_threshold_fires_twice_in_a_cycle_but_after_a_retraction(history: lis
     fired: set[tuple[int, str, int, str]] = set()
     for life, clock, cycle, change, threshold in changes(played(history, idle=True)):
         if change == "retracted":
-            fired = {f for f in fired if f[:3] != (life, clock, cycle) or not (f[3] == "breach" or f[3][0] == "+")}
+            fired = {
+                f for f in fired if f[:3] != (life, clock, cycle) or not (f[3] == "breach" or f[3][0] == "+")
+            }
         elif threshold is not None:
             assert (life, clock, cycle, threshold) not in fired
             fired.add((life, clock, cycle, threshold))
@@ -125,7 +133,9 @@ def after(state: str | None, change: str) -> str:
     if change in ("paused", "resumed"):
         broken = state is not None and (state.startswith("breached") or state == "stopped")
         running = "breached" if broken else "running"
-        return {"running": "paused", "breached": "breached paused"}[running] if change == "paused" else running
+        return (
+            {"running": "paused", "breached": "breached paused"}[running] if change == "paused" else running
+        )
     return {"started": "running", "breached": "breached", "met": "met", "stopped": "stopped"}.get(
         change, "cancelled" if change == "cancelled" else str(state)
     )
@@ -134,7 +144,7 @@ def after(state: str | None, change: str) -> str:
 @given(histories())
 @settings(max_examples=150, deadline=None)
 def test_the_changes_of_a_clock_follow_each_other_as_the_contract_has_it(history: list[Sent]) -> None:
-    """Nothing but a start or a reopening follows an end; what is paused fires nothing; cycles count from 1."""
+    """After an end only a start or reopening comes; what is paused fires nothing; cycles count from 1."""
     states: dict[tuple[int, str], str | None] = {}
     cycles: Counter[tuple[int, str]] = Counter()
     for life, clock, cycle, change, _ in changes(played(history, idle=True)):
@@ -161,7 +171,11 @@ def test_nothing_is_early_and_lateness_is_what_was_found_minus_what_was_due(hist
     """No firing is found before it is due."""
     for entry in played(history, idle=True).entries("A"):
         for change in entry.clocks:
-            if change.found_at is not None and entry.cause.kind == "clock" and change.lateness_seconds is not None:
+            if (
+                change.found_at is not None
+                and entry.cause.kind == "clock"
+                and change.lateness_seconds is not None
+            ):
                 assert change.found_at >= entry.cause.due
                 assert change.lateness_seconds == (change.found_at - entry.cause.due).total_seconds()
 
@@ -169,7 +183,7 @@ def test_nothing_is_early_and_lateness_is_what_was_found_minus_what_was_due(hist
 @given(histories(), st.integers(0, 10**6))
 @settings(max_examples=100, deadline=None)
 def test_the_engines_clock_decides_nothing(history: list[Sent], found: int) -> None:
-    """Whatever the worker's clock says, the journal is the same byte for byte but for the three engine-time fields."""
+    """Whatever the worker's clock says, the journal's bytes are the same but for the engine-time fields."""
     assert as_written(played(history, idle=False)) == as_written(played(history, idle=False, found=found))
 
 

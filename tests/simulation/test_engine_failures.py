@@ -19,7 +19,8 @@ clocks:
      on_breach: [{after: 0s, do: escalate, notify: [supervisor]}, {after: 5m, notify: [supervisor]}]}
   - {clock: whole, target: 1h, start: [created], stop: [resolved, closed], pause: [pending], reopen: continue,
      on_breach: [{after: 0s, notify: [operator, supervisor]}]}
-  - {clock: confirmation, target: 3h, start: [resolved], stop: [closed, reopened], on_breach: [{after: 0s, do: close}]}
+  - {clock: confirmation, target: 3h, start: [resolved], stop: [closed, reopened],
+     on_breach: [{after: 0s, do: close}]}
 """
 BOUNDS = Bounds(max_records=4, max_firings=5)
 
@@ -85,7 +86,7 @@ def undisturbed() -> tuple[dict[str, Any], int]:
 
 
 def test_the_undisturbed_run_has_something_of_everything() -> None:
-    """The history is worth it: breaches, a retraction, a closing by the engine, a merge, dead letters, tombstones."""
+    """The history is worth it: every change of a clock, a merge, closings by the engine, dead letters."""
     outcome, steps = undisturbed()
     changes = {
         change["change"]
@@ -112,7 +113,7 @@ def test_the_undisturbed_run_has_something_of_everything() -> None:
 
 @pytest.mark.parametrize("error", [Restart, Unavailable, Killed])
 def test_a_failure_at_any_step_changes_nothing_of_what_comes_out(error: type[Exception]) -> None:
-    """At each step of the run once: journal, notifications, metrics, dead letters, states and positions are equal."""
+    """Failing once, at each step of the run in turn, all outputs, states and positions are equal."""
     outcome, steps = undisturbed()
     hit = set()
     for step in range(1, steps + 1):
@@ -149,7 +150,7 @@ def test_two_workers_give_what_one_gives() -> None:
 
 @pytest.mark.parametrize("after", range(1, 40, 3))
 def test_a_second_worker_that_dies_or_leaves_loses_nothing(after: int) -> None:
-    """One of two workers is killed or ends after some turns: the other takes over, and the outcome is the same."""
+    """One of two workers is killed or ends: the other takes over, and the outcome is the same."""
     expected = history(4)
     expected.clock.time = at(5 * DAY)
     settle(expected.worker(bounds=BOUNDS))

@@ -215,8 +215,8 @@ class Cluster:
     def outcome(self) -> dict[str, Any]:
         """What a history came to, by topic and key, without the three engine-time fields.
 
-        Of the state only the last record of a key counts. The order between keys does not, and neither do the offsets of
-        events that the engine wrote itself: where a transaction was aborted they are others.
+        Of the state only the last record of a key counts. The order between keys does not, and neither do the
+        offsets of events that the engine wrote itself: where a transaction was aborted they are others.
         """
         found: dict[str, Any] = {}
         for topic in TOPICS[1:]:

@@ -90,7 +90,8 @@ _LIKELY: Mapping[str, tuple[str, ...]] = {
 }
 _LEADS: Mapping[str, str] = {
     "created": "created", "assigned": "assigned", "transferred": "created", "escalated": "assigned",
-    "pending": "pending", "resumed": "assigned", "resolved": "resolved", "reopened": "assigned", "closed": "closed",
+    "pending": "pending", "resumed": "assigned", "resolved": "resolved", "reopened": "assigned",
+    "closed": "closed",
 }  # fmt: skip
 """Where a trigger probably leads: a guess, so that most events of a history are legal, and not all."""
 

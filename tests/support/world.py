@@ -54,7 +54,7 @@ def seconds_of(instant: datetime | None) -> float | None:
 
 
 def written(*texts: str) -> Policies:
-    """Versions of a policy from short texts; `policy` and `version` (1, 2, …) are added where they are missing."""
+    """Versions of a policy from short texts; `policy` and `version` (1, 2, …) are added where missing."""
     files = []
     for number, text in enumerate(texts, 1):
         head = "" if "policy:" in text else "policy: test\n"

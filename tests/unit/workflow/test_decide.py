@@ -9,8 +9,8 @@ from workflow.ticket import evolve, public
 
 CLOCKS = """
 clocks:
-  - {clock: c, target: 1h, start: [created], stop: [resolved], pause: [pending], warn: [50%], reopen: continue,
-     on_breach: [{after: 0s, do: escalate, notify: [operator, supervisor, client]}]}
+  - {clock: c, target: 1h, start: [created], stop: [resolved], pause: [pending], warn: [50%],
+     reopen: continue, on_breach: [{after: 0s, do: escalate, notify: [operator, supervisor, client]}]}
 """
 
 
@@ -58,7 +58,7 @@ def test_rejected_ids_are_not_remembered() -> None:
 
 
 def test_the_last_256_applied_events_are_remembered() -> None:
-    """The 256th last is a duplicate still, the 257th last is forgotten; duplicates and firings push nothing out."""
+    """The 256th last is a duplicate still, the 257th is forgotten; duplicates and firings do not count."""
     w = world(CLOCKS)
     w.send("created", 0, id="0")
     for number in range(1, 257):
@@ -90,7 +90,7 @@ def test_a_gap_in_the_sequence_never_appears() -> None:
 
 
 def test_the_default_queue_follows_the_category() -> None:
-    """status_check → status; contact_change, access_recovery → registration; technical_fault → technical; complex → reference."""
+    """A registration without a queue gets that of its category; one with a queue keeps it."""
     queues = {
         "status_check": "status",
         "contact_change": "registration",
@@ -158,7 +158,7 @@ def refolded(w: World) -> Ticket | None:
 
 
 def test_folding_the_journal_gives_the_state() -> None:
-    """After a long life the fold of the journal's bytes is the ticket but for client, free texts and digests."""
+    """The fold of a long journal's bytes is the ticket but for client, free texts and digests."""
     w = world(CLOCKS)
     w.send("created", 0, region="77")
     w.send("assigned", 60)

@@ -120,7 +120,7 @@ def test_a_refused_record_of_the_ticket_comes_after_what_was_due_too() -> None:
 
 
 def test_lateness_is_what_was_found_minus_what_was_due() -> None:
-    """`found_at` is the later of the worker's clock and the running arrival, so lateness is never negative."""
+    """`found_at` is the later of the worker's clock and the running arrival: lateness is not negative."""
     w = world("clocks: [{clock: c, target: 10m, start: [created], stop: [closed]}]")
     w.send("created", 0, found=5)
     w.send("contacted", 700, found=100)
@@ -155,7 +155,7 @@ def test_a_firing_that_was_decided_is_not_due_again() -> None:
 
 
 def test_what_a_change_moves_into_the_past_is_due_when_it_was_set() -> None:
-    """Due is the later of the threshold's instant and the `at` of the change that set it; lateness counts from there."""
+    """Due is the later of the threshold's instant and the `at` of the change that set it."""
     w = world("""
 clocks:
   - {clock: c, when: {priority: [urgent]}, target: 10m, start: [created], stop: [resolved], warn: [50%]}
@@ -208,7 +208,7 @@ clocks:
 
 
 def test_a_running_clock_keeps_the_version_it_started_under() -> None:
-    """A newer version changes neither its target nor its triggers; the next cycle runs under the newer one."""
+    """A newer version changes neither target nor triggers; the next cycle runs under the newer one."""
     w = world(V1, V2)
     w.send("created", 0)
     w.send("assigned", HOUR - 60)

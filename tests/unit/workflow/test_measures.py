@@ -83,7 +83,8 @@ def test_an_escalation_is_counted_whoever_did_it(reason: str) -> None:
 def test_an_escalation_that_only_notifies_is_none() -> None:
     """On a resolved ticket the engine escalates nothing."""
     w = world(
-        "clocks: [{clock: c, target: 1h, start: [created], stop: [closed], on_breach: [{after: 0s, do: escalate}]}]"
+        "clocks: [{clock: c, target: 1h, start: [created], stop: [closed],"
+        " on_breach: [{after: 0s, do: escalate}]}]"
     )
     w.send("created", 0)
     w.send("assigned", 0)

@@ -136,8 +136,8 @@ def test_citizens_hours_may_be_those_of_their_region() -> None:
 CLOCK = """
 clocks:
   - {clock: c, target: 1h, start: [created], stop: [resolved], warn: [50%],
-     on_breach: [{after: 0s, notify: [operator, supervisor, client]}, {after: 15m, do: escalate, notify: [supervisor]},
-                 {after: 30m}]}
+     on_breach: [{after: 0s, notify: [operator, supervisor, client]},
+                 {after: 15m, do: escalate, notify: [supervisor]}, {after: 30m}]}
 """
 
 
@@ -154,7 +154,7 @@ def test_a_warning_goes_to_the_operator_if_any_and_to_the_supervisor() -> None:
 
 
 def test_a_step_tells_whom_it_names() -> None:
-    """`sla_breached` goes to the roles of the step's `notify`; a role nobody fills gets none; the rest is silent."""
+    """`sla_breached` goes to the roles of the step's `notify`; a role nobody fills gets none."""
     w = world(CLOCK)
     w.send("created", 0)
     w.until(DAY)
@@ -175,7 +175,8 @@ def test_a_client_who_wants_nothing_is_told_neither_of_the_breach_nor_of_its_ret
 def test_a_closing_by_the_engine_tells_the_client() -> None:
     """A ticket that expired was closed: the client learns it."""
     w = world(
-        "clocks: [{clock: c, target: 1h, start: [created], stop: [closed], on_breach: [{after: 0s, do: close}]}]"
+        "clocks: [{clock: c, target: 1h, start: [created], stop: [closed],"
+        " on_breach: [{after: 0s, do: close}]}]"
     )
     w.send("created", 0)
     w.until(DAY)

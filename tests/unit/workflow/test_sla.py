@@ -6,7 +6,9 @@ from tests.support.world import DAY, HOUR, MINUTE, START, World, world
 
 MOSCOW = """
 calendars:
-  office: {timezone: Europe/Moscow, hours: {mon: [["08:00","13:00"]], tue: [["08:00","13:00"]], wed: [["08:00","13:00"]]}}
+  office:
+    timezone: Europe/Moscow
+    hours: {mon: [["08:00","13:00"]], tue: [["08:00","13:00"]], wed: [["08:00","13:00"]]}
 """
 """Open from 4 hours before START to 1 hour after it, and the same on the next two days."""
 
@@ -54,7 +56,7 @@ def test_all_fields_of_a_when_must_match() -> None:
 
 
 def test_one_trigger_acts_in_the_order_cancel_stop_start() -> None:
-    """A trigger that stops and starts ends the cycle and begins the next; one that cancels and starts does too."""
+    """A trigger that stops or cancels and also starts ends the cycle and begins the next."""
     w = world("""
 clocks:
   - {clock: a, target: 10m, start: [created, contacted], stop: [contacted]}
@@ -208,7 +210,8 @@ def test_a_paused_clock_resumes_when_another_trigger_leaves_the_state() -> None:
 def test_a_breached_clock_still_pauses_and_resumes() -> None:
     """Its steps move with the pause, its deadline does not."""
     w = single(
-        "target: 10m, start: [created], stop: [resolved], pause: [pending], on_breach: [{after: 30m, notify: [supervisor]}]"
+        "target: 10m, start: [created], stop: [resolved], pause: [pending],"
+        " on_breach: [{after: 30m, notify: [supervisor]}]"
     )
     w.send("created", 0)
     w.send("assigned", 0)
@@ -281,7 +284,8 @@ def test_a_deadline_that_falls_on_closing_time_is_that_closing_time() -> None:
 def test_warnings_and_steps_count_in_the_clocks_calendar() -> None:
     """A share of the target, a time before the deadline and a time after it are all business time."""
     w = single(
-        "target: 2h, start: [created], stop: [resolved], calendar: office, warn: [75%, -90m], on_breach: [{after: 270m}]",
+        "target: 2h, start: [created], stop: [resolved], calendar: office,"
+        " warn: [75%, -90m], on_breach: [{after: 270m}]",
         MOSCOW,
     )
     w.send("created", 0)

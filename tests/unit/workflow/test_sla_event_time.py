@@ -14,7 +14,8 @@ clocks:
 
 CONFIRMATION = """
 clocks:
-  - {clock: confirmation, target: 1h, start: [resolved], stop: [closed, reopened], on_breach: [{after: 0s, do: close}]}
+  - {clock: confirmation, target: 1h, start: [resolved], stop: [closed, reopened],
+     on_breach: [{after: 0s, do: close}]}
 """
 
 
@@ -182,7 +183,7 @@ def test_a_clock_that_was_stopped_after_its_deadline_is_not_reconsidered() -> No
 
 
 def test_an_escalation_of_the_engine_that_pauses_does_not_hide_a_late_stop() -> None:
-    """Only events keep a late event from counting at its time; the pause that a step of the clock made does not."""
+    """Only events keep a late event from counting at its time; what the engine did itself does not."""
     w = world("""
 clocks:
   - {clock: c, target: 10m, start: [created], stop: [resolved, closed], pause: [escalated],
@@ -196,7 +197,7 @@ clocks:
 
 
 def test_a_late_start_puts_the_deadline_where_it_belongs() -> None:
-    """An event that arrives late starts its clock at the time at which it happened, and what is passed is due then."""
+    """An event that arrives late starts its clock when it happened, and what is passed is due at once."""
     w = world("clocks: [{clock: c, target: 10m, start: [contacted], stop: [resolved]}]")
     w.send("created", 0)
     w.send("contacted", 100, arrives=5000)
@@ -239,7 +240,7 @@ def test_a_closing_of_an_expired_ticket_after_the_deadline_replaces_only_the_rea
 
 
 def test_a_late_closing_without_work_withdraws_what_the_engines_closing_met() -> None:
-    """Cancelled, duplicate or merged cancels: what the engine's closing met is `retracted`, then cancelled."""
+    """A closing without work cancels: what the engine's closing met is `retracted`, then cancelled."""
     w = world("""
 clocks:
   - {clock: a, target: 9h, start: [created], stop: [closed]}
@@ -257,7 +258,7 @@ clocks:
 
 
 def test_a_late_reopening_of_an_expired_ticket_retracts_the_breach() -> None:
-    """`reopened` stops `confirmation` too: arriving after the engine closed but counting in time, it retracts."""
+    """`reopened` stops `confirmation` too: arriving late but counting in time, it retracts."""
     w = expired()
     w.send("reopened", 3000, arrives=2 * HOUR)
     assert w.ticket().state == "assigned"
@@ -266,7 +267,7 @@ def test_a_late_reopening_of_an_expired_ticket_retracts_the_breach() -> None:
 
 @pytest.mark.parametrize(("trigger", "kind"), [("contacted", "stop"), ("dropped", "cancel")])
 def test_a_late_stop_or_cancel_on_an_expired_ticket_retracts_the_breach(trigger: str, kind: str) -> None:
-    """What is recorded on a closed ticket may be a late stop or cancel of a clock that only the engine ended."""
+    """What is recorded on a closed ticket may be a late stop or cancel of what only the engine ended."""
     other = "" if kind == "stop" else f", cancel: [{trigger}]"
     stop = f"closed, {trigger}" if kind == "stop" else "closed"
     w = world(f"""
@@ -293,10 +294,83 @@ clocks:
 
 
 def test_a_late_new_promise_is_no_stop() -> None:
-    """Only a stop, cancel or pause retracts: another announcement after the breach ends the cycle as broken."""
+    """Only a stop, cancel or pause retracts: an announcement after the breach ends the cycle as broken."""
     w = world("clocks: [{clock: p, target: promised, start: [promised], stop: [resolved]}]")
     w.send("created", 0)
     w.send("promised", 0, deadline=1000)
     w.until(1500)
     w.send("promised", 900, arrives=1500, deadline=5000)
     assert w.names("p") == ["started", "breached", "stopped", "started"]
+
+
+def test_a_late_pause_retracts_though_the_engine_has_paused_the_clock_since() -> None:
+    """The breach escalated into a state that pauses; a late pause that counts in time still retracts."""
+    w = world("""
+clocks:
+  - {clock: c, target: 10m, start: [created], stop: [resolved], pause: [pending, escalated],
+     on_breach: [{after: 0s, do: escalate}]}
+""")
+    w.send("created", 0)
+    w.send("assigned", 10)
+    w.until(1000)
+    assert w.names("c") == ["started", "breached", "paused"]
+    w.send("pending", 500, arrives=1000)
+    assert "retracted" in w.names("c")
+
+
+@pytest.mark.parametrize("between", ["closed", "reopened"])
+def test_a_person_who_came_too_late_does_not_hide_a_late_stop(between: str) -> None:
+    """Only an event that changed the clock keeps a later one from counting at its time."""
+    w = world("""
+clocks:
+  - {clock: c, target: 1h, start: [created], stop: [closed, contacted], on_breach: [{after: 0s, do: close}]}
+""")
+    w.send("created", 0)
+    w.until(2 * HOUR)
+    w.send(between, 2 * HOUR)
+    w.send("contacted", 3000, arrives=2 * HOUR + 1)
+    assert w.names("c") == ["started", "breached", "stopped", "retracted", "met"]
+
+
+def test_a_closing_without_work_after_the_deadline_keeps_the_breach() -> None:
+    """On a ticket that the engine closed: a broken promise is not undone by a reason that comes too late."""
+    w = expired()
+    w.send("closed", 2 * HOUR, reason="duplicate")
+    assert w.last().clocks == ()
+    assert w.measured("clock_outcome") == [("confirmation", "breached")]
+
+
+def test_a_clock_that_broke_while_another_closed_the_ticket_is_judged_by_the_late_closing() -> None:
+    """Every clock that the engine's closing ended is reconsidered, not only the one that closed."""
+    w = world("""
+clocks:
+  - {clock: a, target: 30m, start: [created], stop: [closed]}
+  - {clock: b, target: 1h, start: [created], stop: [closed], on_breach: [{after: 0s, do: close}]}
+""")
+    w.send("created", 0)
+    w.until(2 * HOUR)
+    w.send("closed", 2000, arrives=2 * HOUR)
+    assert w.names("a") == ["started", "breached", "stopped"]
+    assert w.names("b") == ["started", "breached", "stopped", "retracted", "met"]
+    w.send("created", 0, ticket="U", arrives=2 * HOUR)
+    w.send("closed", 1000, ticket="U", arrives=2 * HOUR)
+    assert w.names("a", "U") == ["started", "breached", "stopped", "retracted", "met"]
+
+
+def test_a_retracted_breach_that_is_right_after_all_is_declared_again() -> None:
+    """A pause and a resumption arrive late but count in time: the rest of the target is over, so it breaks."""
+    w = breached()
+    w.send("pending", 500, arrives=1000)
+    w.send("resumed", 550, arrives=1000)
+    w.send("contacted", 1001)
+    assert w.changes("c")[-3:] == [("resumed", 550, 650), ("breached", 650, 650), ("stepped +5m", 950, 650)]
+
+
+def test_a_retraction_within_the_same_arrival_leaves_the_order_of_records() -> None:
+    """Two late events of one arrival are decided in their order; each finds what the one before left."""
+    w = world(BASIC)
+    w.send("created", 0, arrives=5000)
+    w.send("assigned", 10, arrives=5000)
+    w.send("resolved", 400, arrives=5000)
+    assert w.names("c")[-2:] == ["retracted", "met"]
+    assert [line.trigger for line in w.lines()][-1] == "resolved"

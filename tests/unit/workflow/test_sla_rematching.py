@@ -8,7 +8,8 @@ RULES = """
 clocks:
   - {clock: c, when: {priority: [urgent]}, target: 10m, start: [created], stop: [resolved], warn: [50%],
      on_breach: [{after: 30m, notify: [supervisor]}]}
-  - {clock: c, when: {priority: [low]}, target: 4h, start: [created], stop: [closed], pause: [pending], warn: [50%]}
+  - {clock: c, when: {priority: [low]}, target: 4h, start: [created], stop: [closed], pause: [pending],
+     warn: [50%]}
   - {clock: c, when: {priority: [normal]}, target: 1h, start: [created], stop: [resolved], warn: [50%],
      on_breach: [{after: 10m, notify: [supervisor]}]}
 """
@@ -54,7 +55,8 @@ def test_a_field_that_no_rule_uses_changes_nothing() -> None:
 def test_the_same_rule_again_changes_nothing() -> None:
     """A change that leads to the same rule leaves the clock as it is."""
     w = world(
-        "clocks: [{clock: c, when: {priority: [high, urgent]}, target: 1h, start: [created], stop: [resolved]}]"
+        "clocks: [{clock: c, when: {priority: [high, urgent]}, target: 1h,"
+        " start: [created], stop: [resolved]}]"
     )
     w.send("created", 0, priority="high")
     w.send("reclassified", 300, priority="urgent")
@@ -169,7 +171,7 @@ def test_it_does_not_start_when_a_stop_or_cancel_came_since(trigger: str, data: 
 
 
 def test_the_pauses_since_are_deducted() -> None:
-    """The time in which the ticket was in a pausing state does not count; what came before the start does not either."""
+    """The time since the start in which the ticket was in a pausing state does not count."""
     w = world(LATE)
     w.send("created", 0)
     w.send("assigned", 100)
@@ -221,7 +223,7 @@ def test_re_matching_stays_within_the_version_of_the_clock() -> None:
 
 
 def test_a_new_version_alone_starts_nothing_late() -> None:
-    """A clock without `when` always matched: a change of a field that it does not use is no reason to start it."""
+    """A clock without `when` always matched: a change of a field is no reason to start it."""
     w = world(
         "clocks: [{clock: old, when: {priority: [low]}, target: 1h, start: [created], stop: [resolved]}]",
         """
@@ -251,7 +253,7 @@ def test_a_change_of_region_counts_the_remainder_in_the_new_regions_hours() -> N
     w = world(REGIONS)
     w.send("created", 0, region="77")
     w.send("reclassified", 1800, region="25")
-    # Half an hour was counted, half an hour is left until 13:00 in Moscow, and three hours on the next morning.
+    # Half an hour was counted, half an hour is left until 13:00 in Moscow, and three hours are due tomorrow.
     assert w.changes("c") == [("started", 0, 4 * HOUR), ("retargeted", 1800, 23 * HOUR)]
 
 
@@ -339,3 +341,62 @@ def test_absorbed_keeps_the_pauses() -> None:
     assert w.entries()[-1].clocks[0].elapsed_seconds == 700.0
     w.send("resumed", 2000)
     assert w.changes("a")[-1] == ("resumed", 2000, 2000 + 2900)
+
+
+def test_a_stop_on_the_closed_ticket_ends_what_a_late_start_would_count() -> None:
+    """A contact on a closed ticket starts nothing, but as a stop trigger it came since the last start."""
+    w = world(LATE)
+    w.send("created", 0)
+    w.send("closed", 100)
+    w.send("contacted", 200, by="operator")
+    w.send("reopened", 300)
+    w.send("reclassified", 400, priority="urgent")
+    assert w.last().clocks == ()
+
+
+def test_a_promise_that_matches_late_is_due_when_it_was_promised() -> None:
+    """A clock with an announced target that matches for the first time takes the announcement made before."""
+    w = world("""
+clocks:
+  - {clock: p, when: {priority: [urgent]}, target: promised, start: [promised], stop: [resolved], warn: [50%]}
+""")
+    w.send("created", 0)
+    w.send("promised", 100, deadline=4100)
+    w.send("reclassified", 500, priority="urgent")
+    assert w.changes("p")[0][2] == 4100
+    assert w.clock("p").target_seconds == 4000.0
+    w.until(DAY)
+    assert [c[:2] for c in w.changes("p")[1:]] == [("warned 50%", 2100), ("breached", 4100)]
+
+
+def test_a_transfer_re_matches_by_its_queue() -> None:
+    """A transfer changes the queue, and with it the rule of a clock that runs on."""
+    w = world("""
+clocks:
+  - {clock: c, when: {queue: [technical]}, target: 2h, start: [created], stop: [resolved]}
+  - {clock: c, target: 1h, start: [created], stop: [resolved]}
+""")
+    w.send("created", 0)
+    w.send("transferred", 600, queue="technical")
+    assert w.last().clocks == (("c", "retargeted", 600, 2 * HOUR),)
+
+
+def test_a_late_reclassification_counts_when_it_happened() -> None:
+    """The elapsed time is what had been counted then, so that the deadline is the same as in time."""
+    w = started()
+    w.send("reclassified", 300, arrives=2000, priority="low")
+    assert w.changes("c")[-1] == ("retargeted", 300, 4 * HOUR)
+
+
+def test_a_clock_that_was_cancelled_by_a_field_may_start_again_at_its_trigger() -> None:
+    """An ended clock is untouched by re-matching; its next start trigger begins the next cycle."""
+    w = world("""
+clocks:
+  - {clock: c, when: {priority: [normal]}, target: 1h, start: [created, contacted], stop: [resolved]}
+""")
+    w.send("created", 0)
+    w.send("reclassified", 10, priority="low")
+    w.send("reclassified", 20, priority="normal")
+    w.send("contacted", 30)
+    assert w.names("c") == ["started", "cancelled", "started"]
+    assert w.clock("c").cycle == 2

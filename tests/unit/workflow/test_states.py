@@ -1,4 +1,4 @@
-"""The states of a ticket. The table below is the contract's, written down again, and not read from the code."""
+"""The states of a ticket. The table below is the contract's, written down again, not read from the code."""
 
 from collections.abc import Callable
 
@@ -18,8 +18,8 @@ clocks:
 """
 
 EVENTS = (
-    "created", "assigned", "transferred", "escalated", "promised", "contacted", "pending", "resumed", "reclassified",
-    "resolved", "reopened", "closed", "absorbed", "dropped", "scheduled", "returned",
+    "created", "assigned", "transferred", "escalated", "promised", "contacted", "pending", "resumed",
+    "reclassified", "resolved", "reopened", "closed", "absorbed", "dropped", "scheduled", "returned",
 )  # fmt: skip
 
 UNCHANGED = ("contacted", "promised", "reclassified", "absorbed", "dropped", "scheduled", "returned")
@@ -103,7 +103,7 @@ def expected(where: str, trigger: str) -> str | None:
 def test_a_trigger_leads_where_the_contract_says_and_anything_else_is_illegal(
     where: str, trigger: str
 ) -> None:
-    """Every state and every trigger: the contract's next state, or the dead-letter code illegal_transition."""
+    """Every state with every trigger: the contract's next state, or `illegal_transition`."""
     w = standing(where)
     before = w.ticket()
     outcome = send(w, trigger, 3 * 60 * MINUTE)
@@ -141,7 +141,7 @@ def test_a_refusal_names_no_value() -> None:
 
 
 def test_the_table_holds_nothing_but_the_contract() -> None:
-    """The code's own table allows, apart from the engine's two triggers, exactly what the contract's allows."""
+    """Apart from the engine's two triggers the code's table allows exactly what the contract's allows."""
     allowed = {(row.source, row.trigger) for row in TABLE if row.trigger not in ("escalate", "close")}
     of_contract = {(VARIANTS.get(where, where), trigger) for where, trigger in LEGAL}
     assert allowed == of_contract | {("nothing", "created"), ("nothing", "dropped")}
@@ -268,7 +268,7 @@ def test_the_window_of_what_the_engine_closed_counts_from_when_it_was_due() -> N
 def test_the_engines_escalation_depends_on_the_state(
     where: str, to: str, level: int, trigger: str | None
 ) -> None:
-    """It raises the level and leads to escalated; pending stays pending; resolved and closed are only notified."""
+    """It leads to escalated, one level up; pending stays pending; resolved and closed only notify."""
     w = world("""
 clocks:
   - {clock: c, target: 1h, start: [created], stop: [returned],
@@ -401,7 +401,7 @@ def test_a_drop_on_a_closed_ticket_starts_the_callback() -> None:
 
 
 def test_merging_tells_the_survivor() -> None:
-    """A ticket that closes as merged makes an `absorbed` event for the survivor, with its own registration."""
+    """A ticket that closes as merged makes an `absorbed` event for the survivor."""
     w = world(NO_CLOCK)
     w.send("created", 7, ticket="OLD")
     outcome = w.send("closed", 60, ticket="OLD", reason="merged", merged_into="T")
