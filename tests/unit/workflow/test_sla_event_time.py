@@ -358,7 +358,7 @@ clocks:
 
 
 def test_a_retracted_breach_that_is_right_after_all_is_declared_again() -> None:
-    """A pause and a resumption arrive late but count in time: the rest of the target is over, so it breaks."""
+    """Pause and resumption arrive late but count in time: the rest of the target is over, so it breaks."""
     w = breached()
     w.send("pending", 500, arrives=1000)
     w.send("resumed", 550, arrives=1000)
