@@ -152,20 +152,19 @@ class Engine:
         return done
 
     def _decide(self, records: Mapping[int, Sequence[Record]], due: Sequence[int]) -> int:
-        """Records and firings in turns, so that neither waits for all of the other."""
-        left = self._bounds.max_firings
+        """Records and firings in turns, as many firings for each partition: nobody waits for all others."""
+        numbers = sorted({*records, *due})
+        budget = math.ceil(self._bounds.max_firings / len(numbers))
         done = 0
-        share = math.ceil(left / max(sum(map(len, records.values())), 1))
-        for number, batch in sorted(records.items()):
+        for number in numbers:
+            partition, batch, left = self._partitions[number], records.get(number, ()), budget
+            share = math.ceil(budget / max(len(batch), 1))
             for record in batch:
-                fired = self._processor.record(self._partitions[number], record, min(share, left))
+                fired = self._processor.record(partition, record, min(share, left))
                 left = max(left - fired, 0)
                 done += 1 + fired
-        now = self._clock.now() + _RESOLUTION
-        for number in due:
-            fired = self._processor.fire(self._partitions[number], now, left)
-            left -= fired
-            done += fired
+            if number in due:
+                done += self._processor.fire(partition, self._clock.now() + _RESOLUTION, left)
         return done
 
     def _due_at_end(self) -> list[int]:

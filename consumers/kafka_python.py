@@ -76,6 +76,7 @@ class KafkaLog:
         self._membership: Any = None  # as it was at the last poll; None: not in a stable group
         self._told: frozenset[int] = frozenset()
         self._forget = False
+        self._asked_at = time.monotonic()
         with client.cured("connecting to Kafka"):
             self._reader = KafkaReader(
                 options, timeouts=self._timeouts, client_id=f"{self._client_id}-reader"
@@ -131,6 +132,8 @@ class KafkaLog:
         if self._open:
             raise LogError("poll inside a transaction: commit or reset first")
         with client.cured("polling"), self._guarded("poll"):
+            if time.monotonic() - self._asked_at > self._timeouts.session_seconds:
+                self._check_not_fenced()
             records = self._poll_stable(timeout_seconds, max_records)
         owned = frozenset(p.partition for p in self._consumer.assignment())
         kept = frozenset() if self._forget else (self._told & owned) - self._listener.fresh
@@ -313,8 +316,9 @@ class KafkaLog:
     def _check_not_fenced(self) -> None:
         """Find out whether another process has our place before we would fence its producer.
 
-        The client keeps a fenced heartbeat to itself.
+        The client keeps a fenced heartbeat to itself, so an idle worker would never notice.
         """
+        self._asked_at = time.monotonic()
         mine = self._consumer.group_metadata().member_id
         if mine and any(mine != other for other in self._reader.members(self._group, self._worker_id)):
             raise Fenced(

@@ -18,7 +18,7 @@ DISTRIBUTION = "ticketflow"
 PACKAGES = ("schemas", "workflow", "consumers", "producers", "ops")
 
 # At INFO these tell of every connection and job; at DEBUG kafka-python prints its passwords, too.
-_NOISY = ("kafka", "apscheduler")
+_NOISY = ("kafka", "apscheduler", "transitions")
 
 
 def configure_logging(level: str = "info", log_format: Literal["auto", "console", "json"] = "auto") -> None:

@@ -14,6 +14,7 @@ from schemas.records import Change
 from schemas.state import EXPIRED, Clock, Mark, State, Verdict
 from workflow.ledger import ZERO, Fields, Ledger, add_business
 from workflow.policy import Policy, Reopen, Rule, Target
+from workflow.ticket import on_closed
 
 BREACH = "breach"
 """The name of the threshold at the deadline."""
@@ -63,9 +64,12 @@ def finish(ledger: Ledger, clock: Clock, *, cancel: bool) -> None:
 
 def stand(ledger: Ledger, state: State) -> None:
     """Pause or resume every running clock by the state that the ticket is in."""
+    moved = ledger.ticket is None or ledger.ticket.state is not state
     for clock in ledger.running():
         pauses = state in ledger.rule(clock).pause
-        if pauses and not clock.paused:
+        # The engine's own escalation may have paused it since: a late pause shows all the same what is wrong.
+        again = moved and clock.paused and ledger.breach_is_wrong(clock, ledger.moment(clock))
+        if pauses and (again or not clock.paused):
             _pause(ledger, clock)
         elif clock.paused and not pauses:
             _resume(ledger, clock)
@@ -81,8 +85,8 @@ def _end(ledger: Ledger, triggers: Collection[str], *, cancelling: bool) -> None
             continue
         if clock.running:
             finish(ledger, clock, cancel=cancel)
-        elif expired and clock.ended_by_engine:
-            _reconsider(ledger, clock, cancel=cancel, closes="closed" in triggers)
+        elif clock.ended_by_engine:
+            _reconsider(ledger, clock, cancel=cancel, closes=expired and "closed" in triggers)
 
 
 def _reconsider(ledger: Ledger, clock: Clock, *, cancel: bool, closes: bool) -> None:
@@ -173,8 +177,8 @@ def _last_start(ledger: Ledger, rule: Rule) -> tuple[str, datetime] | None:
     if not starts:
         return None
     begun = max(starts, key=lambda name: marks[name].seq)
-    ends = (name for name in rule.stop | rule.cancel if name in marks)
-    if any(_came_since(marks, name, begun) for name in ends):
+    ends = {each for name in rule.stop | rule.cancel for each in (name, on_closed(name))}
+    if any(_came_since(marks, name, begun) for name in ends & marks.keys()):
         return None
     return begun, marks[begun].at
 

@@ -75,6 +75,11 @@ def trigger_names(trigger: str, changed: Mapping[str, str | None], *, creates: b
     return (trigger,)
 
 
+def on_closed(trigger: str) -> str:
+    """How a ticket remembers a contact after its closing: that starts no clock, though it may end one."""
+    return f"{trigger} on closed"
+
+
 def _read(name: str, value: str | None) -> Any:
     reader = _READERS.get(name)
     return value if value is None or reader is None else reader(value)
@@ -88,10 +93,10 @@ def _marked(ticket: Ticket | None, entry: JournalEntry) -> dict[str, Mark]:
     marks = {} if ticket is None else ticket.triggers
     if entry.trigger is None or (_by_engine(entry) and entry.trigger == "escalated"):
         return marks  # the engine's own escalation is no trigger for clocks
-    if entry.trigger == "contacted" and entry.from_ == State.CLOSED:
-        return marks  # such a contact starts no clock, not even one that matches later
     mark = Mark(at=entry.at, seq=entry.seq)
     names = trigger_names(entry.trigger, entry.changed, creates=ticket is None)
+    if entry.trigger == "contacted" and entry.from_ == State.CLOSED:
+        names = tuple(map(on_closed, names))
     return {**marks, **dict.fromkeys(names, mark)}
 
 
