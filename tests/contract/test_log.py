@@ -224,6 +224,14 @@ def test_a_second_process_with_the_same_id_takes_over(cluster: Cluster, worker: 
     assert state(cluster) == [b"kept"]
 
 
+def test_an_idle_process_learns_that_another_has_its_id(cluster: Cluster, worker: Worker) -> None:
+    """It ends within a few sessions, though nothing arrives and it commits nothing."""
+    settle(Worker(cluster.log()))
+    with pytest.raises(Fenced):
+        for _ in range(_TRIES):
+            worker.log.poll(1.0, 1)
+
+
 def test_an_evicted_worker_cannot_commit(cluster: Cluster, worker: Worker) -> None:
     """A worker that the group has expelled is refused, though another has not even joined yet."""
     cluster.evict("1")

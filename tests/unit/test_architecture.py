@@ -151,7 +151,7 @@ def test_modules_are_short() -> None:
 
 
 def test_no_module_is_dead() -> None:
-    """Every module is imported by another one or by channels, or can be started (it has a `__main__` part)."""
+    """Every module is imported by another one or by channels, or can be started by its `__main__` part."""
     used = set(FOR_OTHERS)
     for path in modules():
         if '__name__ == "__main__"' in path.read_text(encoding="utf-8"):
