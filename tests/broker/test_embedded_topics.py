@@ -5,7 +5,7 @@ from kafka import KafkaAdminClient
 
 from ops import OperationError, topics
 from schemas.topics import Topic
-from tests.broker.conftest import PARTITIONS
+from tests.conftest import PARTITIONS
 
 
 @pytest.fixture

@@ -227,9 +227,13 @@ def test_a_second_process_with_the_same_id_takes_over(cluster: Cluster, worker: 
 def test_an_idle_process_learns_that_another_has_its_id(cluster: Cluster, worker: Worker) -> None:
     """It ends within a few sessions, though nothing arrives and it commits nothing."""
     settle(Worker(cluster.log()))
-    with pytest.raises(Fenced):
+
+    def idle() -> None:
         for _ in range(_TRIES):
             worker.log.poll(1.0, 1)
+
+    with pytest.raises(Fenced):
+        idle()
 
 
 def test_an_evicted_worker_cannot_commit(cluster: Cluster, worker: Worker) -> None:

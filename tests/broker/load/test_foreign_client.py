@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from confluent_kafka import Message, Producer
 
-from tests.broker.conftest import PARTITIONS
+from tests.conftest import PARTITIONS
 from tests.support.processes import Worker
 from tests.support.traffic import STRUCTURED, Sent
 from tests.support.traffic_foreign import data, java_partition
