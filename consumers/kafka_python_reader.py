@@ -2,7 +2,8 @@
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from kafka import (
@@ -23,7 +24,8 @@ from consumers.log import Headers, LogError, Position, Record, Unavailable
 _logger = logging.getLogger(__name__)
 
 _POLL_RECORDS = 2_000
-_POLL_SECONDS = 0.5
+_POLL_SECONDS = 0.05  # a poll that meets nothing but a marker waits for all of it
+_RETRY_SECONDS = 0.1
 _MAX_UNACKNOWLEDGED = 10_000
 
 
@@ -55,6 +57,7 @@ class KafkaReader:
             connection = client.connection(options, self._timeouts, client_id)
             self._admin = KafkaAdminClient(**connection, retry_backoff_ms=50)
             self._consumer = self._new_consumer()
+        self._idle: list[Any] = []
 
     def _new_consumer(self) -> Any:
         settings = client.consumer(self._options, self._timeouts, self._client_id)
@@ -107,9 +110,7 @@ class KafkaReader:
     def _read(self, asked: Any, start: int, end: int) -> Iterator[Record]:
         if start >= end:
             return
-        with client.cured(f"reading {asked.topic}"):
-            consumer = self._new_consumer()
-        try:
+        with self._borrowed() as consumer:
             consumer.assign([asked])
             consumer.seek(asked, start)
             for batch in self._batches(consumer, asked, end):
@@ -117,8 +118,24 @@ class KafkaReader:
                     if received.offset >= end:
                         return
                     yield to_record(received)
+
+    @contextmanager
+    def _borrowed(self) -> Iterator[Any]:
+        """A consumer for one reading: connecting costs more than most readings, so it is used again."""
+        with client.cured("connecting to Kafka"):
+            consumer = self._idle.pop() if self._idle else self._new_consumer()
+        sound = False
+        try:
+            yield consumer
+            sound = True
+        except GeneratorExit:  # the reading was given up; what was fetched goes with the assignment
+            sound = True
+            raise
         finally:
-            consumer.close(autocommit=False)
+            if sound:
+                self._idle.append(consumer)
+            else:
+                consumer.close(autocommit=False)
 
     def _batches(self, consumer: Any, asked: Any, end: int) -> Iterator[list[Any]]:
         position = consumer.position(asked)
@@ -143,17 +160,29 @@ class KafkaReader:
     def committed(self, group: str, topic: str) -> dict[int, Position]:
         """See `Reader.committed`."""
         with client.cured(f"asking for the positions of group {group}"):
-            found = self._admin.list_group_offsets({group: self._all(topic)})[group]
+            asked = {group: self._all(topic)}
+            found = self._patiently(lambda: self._admin.list_group_offsets(asked))[group]
         return {
             partition.partition: Position(position.offset, position.metadata or "")
             for partition, position in found.items()
             if position.offset >= 0
         }
 
+    def _patiently(self, ask: Callable[[], Any]) -> Any:
+        """Ask again while the group's coordinator moves, or is being made: on a new cluster there is none."""
+        deadline = time.monotonic() + self._timeouts.delivery_seconds
+        while True:
+            try:
+                return ask()
+            except errors.RetriableError:
+                if time.monotonic() >= deadline:
+                    raise
+                time.sleep(_RETRY_SECONDS)
+
     def members(self, group: str, worker_id: str) -> list[str]:
         """Return the member ids under which a worker is in a group: one, or none."""
         with client.cured(f"asking for the members of group {group}"):
-            described = self._admin.describe_groups([group])[group]
+            described = self._patiently(lambda: self._admin.describe_groups([group]))[group]
         return [m["member_id"] for m in described["members"] if m.get("group_instance_id") == worker_id]
 
     def remove_member(self, group: str, member: Any) -> None:
@@ -167,7 +196,9 @@ class KafkaReader:
 
     def close(self) -> None:
         """See `Reader.close`."""
-        self._consumer.close(autocommit=False)
+        for consumer in (self._consumer, *self._idle):
+            consumer.close(autocommit=False)
+        self._idle.clear()
         self._admin.close()
 
 
