@@ -48,7 +48,8 @@ def _quick(*steps: tuple[str, Mapping[str, Any]]) -> tuple[Step, ...]:
 _ASSIGNED = ("ticket.assigned.v1", {"operator": "op-7"})
 _RESOLVED = ("ticket.resolved.v1", {"summary": "Решено"})
 _CONFIRMED = ("ticket.closed.v1", {"reason": "confirmed"})
-_PENDING, _RESUMED = ("ticket.pending.v1", {}), ("ticket.resumed.v1", {})
+_NOTHING: dict[str, str] = {}
+_PENDING, _RESUMED = ("ticket.pending.v1", _NOTHING), ("ticket.resumed.v1", _NOTHING)
 _CITIZEN = ("ticket.contacted.v1", {"by": "client"})
 _OPERATOR = ("ticket.contacted.v1", {"by": "operator", "channel": "chat"})
 _REPLIED, _SOLVED, _AGREED = ("first_response", 1), ("resolution", 1), ("confirmation", 1)

@@ -129,4 +129,6 @@ class System:
 
 def header(message: Message, name: str) -> str:
     """A header's text. Of several with that name the last one counts."""
-    return dict(message.headers() or ())[name].decode()
+    value = dict(message.headers() or ())[name]
+    assert isinstance(value, bytes)
+    return value.decode()
