@@ -61,6 +61,8 @@ def configure_logging(level: str = "info", log_format: Literal["auto", "console"
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(threshold)
+    # It warns of every illegal transition, for which there is a dead letter.
+    logging.getLogger("transitions").setLevel(logging.ERROR)
     for name in _NOISY:
         least = logging.INFO if threshold == logging.DEBUG else logging.WARNING
         logging.getLogger(name).setLevel(max(threshold, least))

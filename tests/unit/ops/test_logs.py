@@ -44,6 +44,13 @@ def test_the_client_never_logs_its_settings(capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr().err == ""
 
 
+def test_a_refused_transition_is_told_by_its_dead_letter_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    """What the state machine itself says of illegal transitions is left out."""
+    configure_logging()
+    logging.getLogger("transitions.core").warning("Can't trigger event created from state CLOSED!")
+    assert capsys.readouterr().err == ""
+
+
 def test_local_variables_are_not_in_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     """A traceback in the log shows code, never the values it worked on."""
     configure_logging(log_format="console")
