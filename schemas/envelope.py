@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from hashlib import blake2b
 from types import MappingProxyType
 
@@ -184,6 +185,11 @@ def digest(source: str, id: str) -> str:
 _quote = json.JSONEncoder(ensure_ascii=False).encode
 
 
+@lru_cache(maxsize=64)
+def _kind(source: str, type: str) -> str:
+    return f'"source":{_quote(source)},"type":{_quote(type)}'
+
+
 def encode(
     type: str,
     id: str,
@@ -199,7 +205,7 @@ def encode(
     """
     extra = "".join(f',"{name}":{_quote(extensions[name])}' for name in sorted(extensions))
     head = (
-        f'{{"specversion":"1.0","id":{_quote(id)},"source":{_quote(source)},"type":{_quote(type)},'
+        f'{{"specversion":"1.0","id":{_quote(id)},{_kind(source, type)},'
         f'"subject":{_quote(subject)},"time":"{format_instant(time)}","datacontenttype":"application/json"'
         f'{extra},"data":'
     )

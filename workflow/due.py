@@ -6,13 +6,14 @@ any other command: what was due is computed again, so that a stale index can nev
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from schemas.instants import format_instant, seconds
 from schemas.records import REOPENING_WINDOW, Change, Role, Told
 from schemas.state import EXPIRED, Clock, State, Ticket
 from workflow.ledger import ZERO, Ledger, add_business, matching_fields
-from workflow.policy import Action, Kind, Policies, Rule, Threshold
+from workflow.policy import Action, Kind, Policies, Rule
 from workflow.sla import act, finish, stand
 from workflow.states import CLOSE, ESCALATE, next_state
 
@@ -50,32 +51,35 @@ def _clock_due(ticket: Ticket, clock: Clock, policies: Policies) -> Due | None:
     """The first threshold of a clock that has not fired; what is passed already is due when that was set."""
     policy = policies.get(clock.policy)
     rule = policy.rule(clock.rule)
-    target, elapsed = timedelta(seconds=clock.target_seconds), timedelta(seconds=clock.elapsed_seconds)
-    waiting = [(each.point(target), each) for each in rule.thresholds if _may_fire(each, clock, target)]
+    waiting = [each for each in _points(rule, clock.target_seconds) if each.name not in clock.fired]
     if not waiting:
         return None
-    passed = [each.order for point, each in waiting if _is_passed(point, elapsed)]
+    elapsed = timedelta(seconds=clock.elapsed_seconds)
+    passed = [each for each in waiting if each.at < elapsed or each.at == elapsed > ZERO]
     if passed:
-        at, order = clock.since, min(passed)
+        at, first = clock.since, min(passed, key=lambda each: each.order)
     else:
-        point, order = min((point, each.order) for point, each in waiting)
+        first = waiting[0]
         calendar = policy.calendar_of(rule, ticket.region)
-        at = max(add_business(calendar, clock.since, elapsed, point), clock.since)
-    return Due(at, ticket.ticket_id, clock.clock, clock.cycle, order, _named(rule, order))
+        at = max(add_business(calendar, clock.since, elapsed, first.at), clock.since)
+    return Due(at, ticket.ticket_id, clock.clock, clock.cycle, first.order, first.name)
 
 
-def _is_passed(point: timedelta, elapsed: timedelta) -> bool:
-    return point < elapsed or (point == elapsed and elapsed > ZERO)
+class _Point(NamedTuple):
+    """When a threshold is due in elapsed business time, and its place in the policy."""
+
+    at: timedelta
+    order: int
+    name: str
 
 
-def _may_fire(threshold: Threshold, clock: Clock, target: timedelta) -> bool:
-    if threshold.name in clock.fired:
-        return False
-    return threshold.kind is not Kind.WARN or threshold.point(target) >= ZERO
-
-
-def _named(rule: Rule, order: int) -> str:
-    return next(each.name for each in rule.thresholds if each.order == order)
+@lru_cache(maxsize=4096)  # a policy has few rules, and most have one target
+def _points(rule: Rule, target_seconds: float) -> tuple[_Point, ...]:
+    """A rule's thresholds in the order of firing, without warnings that lie before the clock's start."""
+    target = timedelta(seconds=target_seconds)
+    points = (_Point(each.point(target), each.order, each.name) for each in rule.thresholds)
+    warnings = {each.order for each in rule.thresholds if each.kind is Kind.WARN}
+    return tuple(sorted(each for each in points if each.at >= ZERO or each.order not in warnings))
 
 
 @dataclass(frozen=True, slots=True)

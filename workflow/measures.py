@@ -26,11 +26,12 @@ def metrics(fact: Accepted) -> list[tuple[str, Metric]]:
         return []
     found = []
     counts: dict[MetricName, int] = {}
+    common = _labels(ticket)
     for name, value, labels in (*_of_ticket(fact, ticket), *_of_clocks(fact)):
         counts[name] = counts.get(name, 0) + 1
         record_id = f"{fact.entry.record_id}/{name}/{counts[name]}"
         unit: Literal["s", "1"] = "s" if name.endswith("_seconds") else "1"
-        metric = Metric(metric=name, value=value, unit=unit, labels={**labels, **_labels(ticket)})
+        metric = Metric(metric=name, value=value, unit=unit, labels=labels | common)
         found.append((record_id, metric))
     return found
 

@@ -79,9 +79,9 @@ class Threshold:
         return (target // _MICROSECOND) * self.percent // 100 * _MICROSECOND
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Rule:
-    """One entry of ``clocks``."""
+    """One entry of ``clocks``. Two rules are equal where they are the same one."""
 
     number: int
     """From 1, its place in the file."""
