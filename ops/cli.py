@@ -22,8 +22,8 @@ from ops.cli_groups import policy, schemas, ticket, topics
 _MOST_REFUSALS_SHOWN = 100
 
 _GC_THRESHOLDS = (50_000, 20, 50)
-"""Tickets are many small objects and no garbage: to look through them after every 700 new ones, as Python does,
-costs a worker a seventh of its time."""
+"""Tickets are many small objects and no garbage: to look through them after every 700 new ones, as Python
+does, costs a worker a seventh of its time."""
 
 app = group()
 app.add_typer(ticket, name="ticket", help="Look at tickets.")

@@ -18,7 +18,7 @@ DISTRIBUTION = "ticketflow"
 PACKAGES = ("schemas", "workflow", "consumers", "producers", "ops")
 
 # At INFO these tell of every connection and job; at DEBUG kafka-python prints its passwords, too.
-_NOISY = ("kafka", "apscheduler", "transitions")
+_NOISY = ("kafka", "apscheduler")
 
 
 def configure_logging(level: str = "info", log_format: Literal["auto", "console", "json"] = "auto") -> None:
@@ -61,11 +61,11 @@ def configure_logging(level: str = "info", log_format: Literal["auto", "console"
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(threshold)
-    # It warns of every illegal transition, for which there is a dead letter.
-    logging.getLogger("transitions").setLevel(logging.ERROR)
     for name in _NOISY:
         least = logging.INFO if threshold == logging.DEBUG else logging.WARNING
         logging.getLogger(name).setLevel(max(threshold, least))
+    # It warns of every illegal transition, for which there is a dead letter.
+    logging.getLogger("transitions").setLevel(logging.ERROR)
 
 
 def check_package_names() -> None:
