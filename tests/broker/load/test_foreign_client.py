@@ -1,6 +1,7 @@
 """Any Kafka client will do: librdkafka publishes and reads, and finds what the contract says."""
 
 import json
+import sys
 import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -15,13 +16,18 @@ from tests.support.traffic import STRUCTURED, Sent
 from tests.support.traffic_foreign import data, java_partition
 from tests.support.traffic_system import System, header
 
-NOW = datetime.now(UTC).replace(microsecond=250_000)
+NOW = datetime.min.replace(tzinfo=UTC)  # set by each test: minutes after an event its clocks have fired
 CREATED = {
     "channel": "chat",
     "category": "technical_fault",
     "region": "77",
     "client": {"id": "client-104", "name": "Агафья Небывалая", "email": "agafya@nebyvalaya.example"},
 }
+
+
+@pytest.fixture(autouse=True)
+def _now(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "NOW", datetime.now(UTC))
 
 
 @pytest.fixture
