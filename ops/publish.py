@@ -174,7 +174,6 @@ def publish(settings: Settings, names: list[str], *, force: bool, tell: Callable
     """
     outcome = Outcome()
     with Sources(names) as sources:
-        servers = composition.bootstrap_servers(settings)
         with progress("checking", sources.size_bytes) as advance:
             for line in _counted(sources, advance):
                 if (refused := refusal(line, datetime.now(UTC))) is not None:
@@ -182,6 +181,7 @@ def publish(settings: Settings, names: list[str], *, force: bool, tell: Callable
                     tell(refused)
         if outcome.invalid and not force:
             return outcome
+        servers = composition.bootstrap_servers(settings)
         topic = topic_name(settings.topic_prefix, Topic.EVENTS)
         with closing(composition.reader(settings, servers)) as reader:
             partitions = reader.partitions(topic)

@@ -326,3 +326,15 @@ def test_publish_names_bad_lines_and_sends_nothing(
     ran = Ran(capsys, "publish", str(events), "--json")
     assert (ran.status, json.loads(ran.out)) == (1, {"sent": 0, "invalid": 1})
     assert ran.err.startswith(f"{events}:3 malformed ")
+
+
+def test_publish_looks_at_the_lines_before_it_looks_for_a_broker(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without a broker bad lines are still named: who mends a file needs none for that."""
+    events = tmp_path / "events.jsonl"
+    events.write_bytes(b"{\n")
+    ran = Ran(capsys, "publish", str(events))
+    assert ran.status == 1
+    assert ran.err.startswith(f"{events}:1 malformed ")
+    assert "ticketflow up" not in ran.err
