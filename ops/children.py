@@ -125,7 +125,8 @@ class Child:
     def _read(self, stream: IO[bytes]) -> None:
         with stream, LogFile(self.log_file) as log:
             while line := stream.readline(_MAX_LINE_BYTES):
-                with suppress(OSError):  # a full disk must not stop the program, which would wait for us
+                # A full disk must not stop the program: it would wait for us in its own logging.
+                with suppress(OSError, ValueError):
                     log.write(line)
                 text = line.decode("utf-8", "replace").strip()
                 if text:
@@ -152,24 +153,42 @@ def is_loud(notice: Notice) -> bool:
 
 
 class LogFile:
-    """A file that never grows beyond a bound: the older half is in `<name>.1`."""
+    """A file that never grows beyond a bound: the older half is in `<name>.1`.
+
+    Every `write` stands for itself: one that fails raises OSError, loses its line, and the next may succeed.
+    """
 
     def __init__(self, path: Path, max_bytes: int = _MAX_LOG_BYTES) -> None:
-        """Append to `path`."""
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        """Append to `path`, which is opened when the first line is written."""
         self._path, self._max_bytes = path, max_bytes
-        self._stream = path.open("ab", 0)
+        self._stream: IO[bytes] | None = None
 
     def write(self, line: bytes) -> None:
-        """Add a line."""
-        if self._stream.tell() + len(line) > self._max_bytes:
-            self._stream.close()
-            self._path.replace(self._path.with_name(f"{self._path.name}.1"))
+        """Add a line. Raises OSError."""
+        if self._stream is None:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._stream = self._path.open("ab", 0)
+        if self._stream.tell() + len(line) > self._max_bytes:
+            self._stream = self._rotated(self._stream)
         self._stream.write(line)
+
+    def _rotated(self, full: IO[bytes]) -> IO[bytes]:
+        """Return a new file. The full one is let go of last, so that a failure leaves us one to write to."""
+        fresh = self._path.with_name(f"{self._path.name}.new")
+        stream = fresh.open("wb", 0)
+        try:
+            with suppress(FileNotFoundError):  # somebody took it away, or an earlier attempt did half of this
+                self._path.replace(self._path.with_name(f"{self._path.name}.1"))
+            fresh.replace(self._path)
+        except BaseException:
+            stream.close()
+            raise
+        full.close()
+        return stream
 
     def __enter__(self) -> LogFile:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stream.close()
+        if self._stream is not None:
+            self._stream.close()

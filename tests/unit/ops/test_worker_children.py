@@ -116,3 +116,27 @@ def test_a_log_never_grows_beyond_its_bound(tmp_path: Path) -> None:
             log.write(line)
     assert (tmp_path / "logs" / "x.log").read_bytes() == b"three\n"
     assert (tmp_path / "logs" / "x.log.1").read_bytes() == b"two 2\n"
+
+
+def test_a_log_that_cannot_begin_anew_goes_on_later(tmp_path: Path) -> None:
+    """A rotation that fails loses its line only, and once it can be done the file is rotated."""
+    path = tmp_path / "x.log"
+    obstacle = tmp_path / "x.log.1"
+    (obstacle / "in the way").mkdir(parents=True)
+    with LogFile(path, max_bytes=10) as log:
+        log.write(b"one 1\n")
+        for _ in range(2):
+            with pytest.raises(OSError, match="irectory"):
+                log.write(b"two 2\n")
+        (obstacle / "in the way").rmdir()
+        obstacle.rmdir()
+        log.write(b"three\n")
+    assert (path.read_bytes(), obstacle.read_bytes()) == (b"three\n", b"one 1\n")
+
+
+def test_a_program_is_heard_where_its_log_cannot_be_written(
+    child: Child, tmp_path: Path, notices: "SimpleQueue[tuple[str, Notice]]"
+) -> None:
+    """Its lines are read on whatever happens to the file, for it would wait for us in its own logging."""
+    (tmp_path / "worker.log").mkdir()
+    assert _tended_until_it_speaks(child, notices) == {"event": "up"}
