@@ -22,7 +22,10 @@ def measure(cluster: Cluster, records: int) -> Result:
     topic = cluster.system("clients").topic("metrics")
     keys = [f"T-{number % 997}".encode() for number in range(records)]
     placed = [(key, java_partition(key, PARTITIONS)) for key in keys]
-    plain, ours = _plain(cluster.servers), KafkaPublisher(KafkaOptions((cluster.servers,)))
+    plain, ours = (
+        _plain(cluster.servers),
+        KafkaPublisher(KafkaOptions((cluster.servers,)), linger_seconds=0.005),
+    )
     foreign = Producer({"bootstrap.servers": cluster.servers, "enable.idempotence": True, "linger.ms": 5})
     headers = list(STRUCTURED)
 
