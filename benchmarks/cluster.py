@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from consumers.kafka_options import KafkaOptions
 from ops import topics
 from ops.embedded import EmbeddedBroker
 from ops.settings import Settings
@@ -24,7 +25,7 @@ class Cluster:
 
     def system(self, prefix: str) -> System:
         """A system with topics of its own."""
-        topics.create(self.settings.kafka_python_options(self.servers), prefix, PARTITIONS, 1)
+        topics.create(KafkaOptions((self.servers,)), prefix, PARTITIONS, 1)
         directory = self.directory / prefix
         directory.mkdir()
         return System(self.servers, prefix, directory)

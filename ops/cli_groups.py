@@ -100,7 +100,7 @@ def topics_create(context: typer.Context, as_json: Json = False) -> None:
     from ops import composition
     from ops import topics as administration
 
-    options = settings.kafka_python_options(composition.bootstrap_servers(settings))
+    options = composition.kafka_options(settings, composition.bootstrap_servers(settings))
     created = administration.create(
         options, settings.topic_prefix, settings.partitions, settings.replication_factor
     )
@@ -122,7 +122,7 @@ def topics_check(context: typer.Context, as_json: Json = False) -> None:
     from ops import composition
     from ops import topics as administration
 
-    options = settings.kafka_python_options(composition.bootstrap_servers(settings))
+    options = composition.kafka_options(settings, composition.bootstrap_servers(settings))
     wanted = settings.partitions if "partitions" in settings.model_fields_set else None
     problems = administration.check(options, settings.topic_prefix, wanted)
     if as_json:

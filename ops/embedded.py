@@ -21,6 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 
+from consumers.kafka_options import KafkaOptions
 from ops import OperationError, supervisor, topics
 from ops.broker_files import (
     LOG4J,
@@ -316,7 +317,7 @@ class EmbeddedBroker:
         try:
             # The client would retry a closed port with ever longer pauses.
             socket.create_connection((_HOST, port), timeout=1).close()
-            found = topics.cluster_id({"bootstrap_servers": [f"{_HOST}:{port}"]}, timeout_seconds=2)
+            found = topics.cluster_id(KafkaOptions((f"{_HOST}:{port}",)), timeout_seconds=2)
         except (OSError, OperationError):
             return False
         if found != identity:

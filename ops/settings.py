@@ -164,43 +164,6 @@ class Settings(BaseSettings):
             )
         return self
 
-    def kafka_options(self, bootstrap_servers: str) -> dict[str, object]:
-        """Return where and how to connect, in the chosen client's own words.
-
-        `bootstrap_servers`: the cluster's, or those of the embedded broker that was found.
-        """
-        if self.kafka_client == "librdkafka":
-            return self.librdkafka_options(bootstrap_servers)
-        return self.kafka_python_options(bootstrap_servers)
-
-    def kafka_python_options(self, bootstrap_servers: str) -> dict[str, object]:
-        """Return where and how to connect, for kafka-python (which also does the administration)."""
-        options = {
-            "bootstrap_servers": bootstrap_servers.split(","),
-            "security_protocol": self.kafka_security_protocol,
-            "sasl_mechanism": self.kafka_sasl_mechanism,
-            "sasl_plain_username": self.kafka_sasl_username,
-            "sasl_plain_password": _secret(self.kafka_sasl_password),
-            "ssl_cafile": _text(self.kafka_ssl_cafile),
-            "ssl_certfile": _text(self.kafka_ssl_certfile),
-            "ssl_keyfile": _text(self.kafka_ssl_keyfile),
-        }
-        return {name: value for name, value in options.items() if value is not None}
-
-    def librdkafka_options(self, bootstrap_servers: str) -> dict[str, object]:
-        """Return where and how to connect, for librdkafka."""
-        options = {
-            "bootstrap.servers": bootstrap_servers,
-            "security.protocol": self.kafka_security_protocol.lower(),
-            "sasl.mechanism": self.kafka_sasl_mechanism,
-            "sasl.username": self.kafka_sasl_username,
-            "sasl.password": _secret(self.kafka_sasl_password),
-            "ssl.ca.location": _text(self.kafka_ssl_cafile),
-            "ssl.certificate.location": _text(self.kafka_ssl_certfile),
-            "ssl.key.location": _text(self.kafka_ssl_keyfile),
-        }
-        return {name: value for name, value in options.items() if value is not None}
-
 
 def load_settings(config: Path | None = None) -> Settings:
     """Return the settings of this process; `config` is the file of `--config`.
@@ -277,11 +240,3 @@ def _clause(location: tuple[int | str, ...], kind: str, message: str, config: Pa
 def _did_you_mean(name: str, known: Mapping[str, object] | set[str]) -> str:
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.8)
     return f"; did you mean {close[0]}?"[:-1] if close else ""
-
-
-def _secret(value: SecretStr | None) -> str | None:
-    return None if value is None else value.get_secret_value()
-
-
-def _text(path: Path | None) -> str | None:
-    return None if path is None else str(path)

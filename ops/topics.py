@@ -4,30 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
+from consumers.kafka_options import KafkaOptions, Timeouts
+from consumers.kafka_python_client import connection, milliseconds
 from ops import OperationError
 from schemas.topics import Topic, topic_name
 
-_TIMEOUT_MS = 30_000
-_ALREADY_EXISTS = TopicAlreadyExistsError.errno
+_TIMEOUT_SECONDS: Final = 30.0
+_TIMEOUT_MS: Final = milliseconds(_TIMEOUT_SECONDS)
+_ALREADY_EXISTS: Final = TopicAlreadyExistsError.errno
 
 
-def cluster_id(options: Mapping[str, object], timeout_seconds: float = 10.0) -> str:
+def cluster_id(options: KafkaOptions, timeout_seconds: float = 10.0) -> str:
     """Return the cluster's id: a real request, so its answer says that the broker works.
 
-    `options`: `Settings.kafka_python_options`. Raises OperationError.
+    Raises OperationError.
     """
     with _admin(options, timeout_seconds) as admin:
         return str(admin.describe_cluster()["cluster_id"])
 
 
 def create(
-    options: Mapping[str, object], prefix: str, partitions: int, replication_factor: int | None = None
+    options: KafkaOptions, prefix: str, partitions: int, replication_factor: int | None = None
 ) -> list[str]:
     """Create those of the six topics that are missing, and return their names.
 
@@ -53,7 +56,7 @@ def create(
         return created
 
 
-def check(options: Mapping[str, object], prefix: str, partitions: int | None = None) -> list[str]:
+def check(options: KafkaOptions, prefix: str, partitions: int | None = None) -> list[str]:
     """Return what is wrong with the topics, a sentence each; empty if nothing is.
 
     `partitions`: the number that is wanted, or None to demand only that all have the same.
@@ -134,16 +137,14 @@ def _was_created(answer: Mapping[str, Any], name: str) -> bool:
 
 
 @contextmanager
-def _admin(options: Mapping[str, object], timeout_seconds: float = 10.0) -> Iterator[Any]:
-    servers = options["bootstrap_servers"]
-    where = ", ".join(servers) if isinstance(servers, list) else servers
+def _admin(options: KafkaOptions, timeout_seconds: float = 10.0) -> Iterator[Any]:
+    where = ", ".join(options.bootstrap_servers)
+    ours = connection(options, Timeouts(), "ticketflow-admin") | {
+        "request_timeout_ms": _TIMEOUT_MS,
+        "bootstrap_timeout_ms": milliseconds(timeout_seconds),
+    }
     try:
-        admin = KafkaAdminClient(
-            **options,
-            client_id="ticketflow-admin",
-            request_timeout_ms=_TIMEOUT_MS,
-            bootstrap_timeout_ms=int(timeout_seconds * 1000),
-        )
+        admin = KafkaAdminClient(**ours)
     except (KafkaError, OSError, ValueError):  # the latter two: certificates that cannot be loaded
         raise OperationError(
             f"Kafka does not answer at {where}: check TICKETFLOW_KAFKA_BOOTSTRAP_SERVERS and its security "

@@ -13,7 +13,7 @@ from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import Final
 
-from ops import OperationError, kafka_noise, policies, topics
+from ops import OperationError, composition, kafka_noise, policies, topics
 from ops.broker_files import BrokerError
 from ops.children import Child, Notice, Program, is_loud
 from ops.embedded import EmbeddedBroker
@@ -114,7 +114,7 @@ def _started(broker: EmbeddedBroker | None) -> str:
 
 
 def _prepare(settings: Settings, servers: str) -> None:
-    options = settings.kafka_python_options(servers)
+    options = composition.kafka_options(settings, servers)
     topics.create(options, settings.topic_prefix, settings.partitions, settings.replication_factor)
     for problem in topics.check(options, settings.topic_prefix):
         show_warning(problem)

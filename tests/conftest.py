@@ -22,6 +22,7 @@ hypothesis.settings.register_profile("ticketflow", deadline=None, derandomize=Tr
 hypothesis.settings.load_profile("ticketflow")
 
 # After the environment, which they read.
+from consumers.kafka_options import KafkaOptions  # noqa: E402
 from ops import topics  # noqa: E402
 from ops.embedded import EmbeddedBroker  # noqa: E402
 from ops.settings import Settings  # noqa: E402
@@ -45,8 +46,8 @@ def broker(broker_settings: Settings) -> Iterator[str]:
 
 
 @pytest.fixture
-def prefix(broker: str, broker_settings: Settings) -> str:
+def prefix(broker: str) -> str:
     """A topic prefix of this test's own, its six topics created with `PARTITIONS` partitions."""
     own = f"t{next(_serial)}"
-    topics.create(broker_settings.kafka_python_options(broker), own, PARTITIONS, 1)
+    topics.create(KafkaOptions((broker,)), own, PARTITIONS, 1)
     return own

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
+from consumers.kafka_options import KafkaOptions
 from ops import OperationError, embedded, topics
 from ops.broker_files import BrokerError, BrokerFiles, is_locked
 from ops.embedded import EmbeddedBroker, find_running
@@ -86,7 +87,7 @@ def _is_alive(pid: int) -> bool:
 
 
 def _publish(servers: str, value: bytes) -> None:
-    topics.create({"bootstrap_servers": servers}, "kept", 1, 1)
+    topics.create(KafkaOptions((servers,)), "kept", 1, 1)
     producer = KafkaProducer(bootstrap_servers=servers)
     producer.send("kept.events", value, partition=0).get(timeout=30)
     producer.close()
@@ -107,7 +108,7 @@ def test_a_start_answers_and_a_stop_leaves_nothing(own: EmbeddedBroker, settings
     """A started broker is found by its data directory; after the stop neither it nor its process is there."""
     servers = own.start()
     assert find_running(settings.data_dir) == servers
-    assert topics.cluster_id({"bootstrap_servers": servers})
+    assert topics.cluster_id(KafkaOptions((servers,)))
     own.stop()
     assert find_running(settings.data_dir) is None
     assert not _is_alive(own.pid)
@@ -118,14 +119,14 @@ def test_a_start_answers_and_a_stop_leaves_nothing(own: EmbeddedBroker, settings
 def test_data_outlives_kill_9_of_the_broker(own: EmbeddedBroker, settings: Settings) -> None:
     """A killed broker is noticed, and the next start has the same address, cluster and records."""
     servers = own.start()
-    cluster = topics.cluster_id({"bootstrap_servers": servers})
+    cluster = topics.cluster_id(KafkaOptions((servers,)))
     _publish(servers, b"before")
     os.kill(own.pid, signal.SIGKILL)
     assert own.wait(_PATIENCE_SECONDS) == 128 + signal.SIGKILL
     assert find_running(settings.data_dir) is None
     assert own.failure().startswith("The embedded broker ended")
     assert own.start() == servers
-    assert topics.cluster_id({"bootstrap_servers": servers}) == cluster
+    assert topics.cluster_id(KafkaOptions((servers,))) == cluster
     _publish(servers, b"after")
     assert _read(servers, 2) == [b"before", b"after"]
 

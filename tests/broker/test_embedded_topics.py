@@ -3,14 +3,15 @@
 import pytest
 from kafka import KafkaAdminClient
 
+from consumers.kafka_options import KafkaOptions
 from ops import OperationError, topics
 from schemas.topics import Topic
 from tests.conftest import PARTITIONS
 
 
 @pytest.fixture
-def options(broker: str) -> dict[str, object]:
-    return {"bootstrap_servers": [broker]}
+def options(broker: str) -> KafkaOptions:
+    return KafkaOptions((broker,))
 
 
 def _create(broker: str, **changes: dict[str, object]) -> None:
@@ -20,18 +21,18 @@ def _create(broker: str, **changes: dict[str, object]) -> None:
     admin.close()
 
 
-def test_created_topics_pass_the_check(options: dict[str, object], prefix: str) -> None:
+def test_created_topics_pass_the_check(options: KafkaOptions, prefix: str) -> None:
     """What `create` makes is what `check` wants."""
     assert topics.check(options, prefix, PARTITIONS) == []
 
 
-def test_creating_again_creates_nothing_and_changes_nothing(options: dict[str, object], prefix: str) -> None:
+def test_creating_again_creates_nothing_and_changes_nothing(options: KafkaOptions, prefix: str) -> None:
     """A second `create`, even with another number of partitions, leaves the topics alone."""
     assert topics.create(options, prefix, PARTITIONS + 1, 1) == []
     assert topics.check(options, prefix, PARTITIONS) == []
 
 
-def test_a_missing_topic_is_named_and_only_it_is_created(options: dict[str, object], broker: str) -> None:
+def test_a_missing_topic_is_named_and_only_it_is_created(options: KafkaOptions, broker: str) -> None:
     """`check` names each missing topic, and `create` returns those that it made."""
     _create(broker, part__events={"num_partitions": PARTITIONS})
     problems = topics.check(options, "part")
@@ -41,7 +42,7 @@ def test_a_missing_topic_is_named_and_only_it_is_created(options: dict[str, obje
     assert sorted(created) == sorted(f"part.{t.suffix}" for t in Topic if t is not Topic.EVENTS)
 
 
-def test_topics_that_others_made_wrong_are_described(options: dict[str, object], broker: str) -> None:
+def test_topics_that_others_made_wrong_are_described(options: KafkaOptions, broker: str) -> None:
     """Wrong time stamps, clean-up, sizes and replication are each said in a sentence."""
     _create(
         broker,
@@ -55,13 +56,13 @@ def test_topics_that_others_made_wrong_are_described(options: dict[str, object],
     assert "instead of" not in problems
 
 
-def test_partition_counts_that_differ_are_listed(options: dict[str, object], broker: str) -> None:
+def test_partition_counts_that_differ_are_listed(options: KafkaOptions, broker: str) -> None:
     """Topics must share one number of partitions, for output goes where its input came from."""
     _create(broker, uneven__events={"num_partitions": 2}, uneven__state={"num_partitions": 3})
     assert "uneven.events has 2, uneven.state has 3" in " ".join(topics.check(options, "uneven"))
 
 
-def test_a_count_that_is_not_the_wanted_one_is_told(options: dict[str, object], prefix: str) -> None:
+def test_a_count_that_is_not_the_wanted_one_is_told(options: KafkaOptions, prefix: str) -> None:
     """Each topic with another number of partitions than the setting is named."""
     problems = topics.check(options, prefix, PARTITIONS + 1)
     assert len(problems) == len(Topic)
@@ -73,4 +74,4 @@ def test_a_cluster_that_does_not_answer_is_one_sentence() -> None:
     with pytest.raises(
         OperationError, match=r"Kafka does not answer at 127\.0\.0\.1:1: check TICKETFLOW_KAFKA_"
     ):
-        topics.cluster_id({"bootstrap_servers": ["127.0.0.1:1"]}, timeout_seconds=1)
+        topics.cluster_id(KafkaOptions(("127.0.0.1:1",)), timeout_seconds=1)

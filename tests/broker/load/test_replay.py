@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from confluent_kafka import Message
 
+from consumers.kafka_options import KafkaOptions
 from ops import topics
-from ops.settings import Settings
 from tests.support.processes import run
 from tests.support.traffic import Plan, Traffic
 from tests.support.traffic_system import System
@@ -20,9 +20,9 @@ ENGINE_TIMES = ("recorded_at", "found_at", "lateness_seconds")
 
 
 @pytest.fixture
-def one_partition(broker: str, broker_settings: Settings, tmp_path: Path) -> System:
+def one_partition(broker: str, tmp_path: Path) -> System:
     """Topics of a single partition, as `replay` has them."""
-    topics.create(broker_settings.kafka_python_options(broker), "replayed", 1, 1)
+    topics.create(KafkaOptions((broker,)), "replayed", 1, 1)
     return System(broker, "replayed", tmp_path)
 
 
