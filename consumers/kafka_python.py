@@ -6,6 +6,7 @@ Each precaution here answers a trap that was reproduced with kafka-python 3.0.12
 import logging
 import time
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from kafka import (
@@ -143,7 +144,7 @@ class KafkaLog:
             raise LogError("poll inside a transaction: commit or reset first")
         with client.cured("polling"), self._guarded("poll"):
             if time.monotonic() - self._asked_at > self._timeouts.session_seconds:
-                self._check_not_fenced()
+                self._check_while_idle()
             records = self._poll_stable(timeout_seconds, max_records)
         owned = frozenset(p.partition for p in self._consumer.assignment())
         kept = frozenset() if self._forget else (self._told & owned) - self._listener.fresh
@@ -334,6 +335,10 @@ class KafkaLog:
             raise Fenced(
                 f"another process runs as worker {self._worker_id!r}: give each worker an id of its own"
             )
+
+    def _check_while_idle(self) -> None:
+        with suppress(Restart):  # no answer is no reason to begin anew: it is asked again
+            self._check_not_fenced()
 
     def close(self, *, leave_group: bool = True) -> None:
         """See `Log.close`. A static member does not leave by closing: the group is asked to let it go."""

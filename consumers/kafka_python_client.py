@@ -61,10 +61,6 @@ def cured(doing: str) -> Iterator[None]:
     """Turn the client's errors in the body into ours."""
     try:
         yield
-    # The client also raises ValueError, AssertionError and the like for what a broker's answer made of its
-    # state.
-    except LogError:
-        raise
     except errors.KafkaError as error:
         raise cure(error, doing) from error
 

@@ -219,13 +219,6 @@ class Publisher(Protocol):
         """Let go of the connections; what was not flushed may be lost."""
 
 
-def lag(reader: Reader, group: str, topic: str) -> dict[int, int]:
-    """Return, by partition, how many offsets a group has not committed yet (all, where it has none)."""
-    ends, beginnings, positions = reader.ends(topic), reader.beginnings(topic), reader.committed(group, topic)
-    done = {p: max(positions[p].offset if p in positions else 0, beginnings[p]) for p in ends}
-    return {p: max(end - done[p], 0) for p, end in ends.items()}
-
-
 def checked(position: Position, topic: str, partition: int, start: int, end: int) -> Position:
     """Return where to read on, given a committed position and what the topic has. See `Log.committed`."""
     if position.offset > end:

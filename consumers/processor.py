@@ -64,6 +64,14 @@ class Processor:
         Of other tickets at most `budget` firings go first, in due order; of its own ticket all (contract,
         "Time").
         """
+        try:
+            return self._record(partition, record, budget)
+        except Exception as bug:
+            # Neither key nor value: what stopped the partition can be looked up by its place.
+            bug.add_note(f"at partition {record.partition}, offset {record.offset} of {record.topic}")
+            raise
+
+    def _record(self, partition: Partition, record: Record, budget: int) -> int:
         arrival = partition.arrived(record)
         decoded = decode(
             record.key,

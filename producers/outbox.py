@@ -10,7 +10,8 @@ from schemas.envelope import Code, encode
 from schemas.instants import format_instant, from_epoch
 from schemas.records import JOURNAL_TYPE, METRIC_TYPE, NOTIFICATION_TYPE, SOURCE, STATE_TYPE
 from schemas.state import Ticket
-from schemas.topics import MAX_DEAD_LETTER_VALUE_BYTES, Topic, partition_for, topic_name
+from schemas.topics import MAX_DEAD_LETTER_VALUE_BYTES as MAX_VALUE_BYTES
+from schemas.topics import Topic, partition_for, topic_name
 from workflow.decide import Accepted
 from workflow.measures import metrics
 from workflow.notices import notifications
@@ -19,7 +20,10 @@ STRUCTURED: Final[Headers] = (("content-type", b"application/cloudevents+json"),
 """The header of a CloudEvent in structured mode (Kafka protocol binding, section 3.3)."""
 
 EXCERPT_BYTES: Final = 64 * 1024
-"""How much of a value over 1 MiB a dead letter keeps (contract, "Topics")."""
+"""How much of a value over 1 MiB a dead letter keeps (contract, "Topics"); of an oversized key, too."""
+
+MAX_HEADER_BYTES: Final = 1024 * 1024
+"""Headers as received are kept up to this size; of larger ones nothing is, and the value is cut as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +83,7 @@ class Outbox:
 
     def dead_letter(self, record: Record, code: Code, message: str) -> Outgoing:
         """A refused record as it was received, and why. Of repeated headers the last one counts."""
-        value = record.value
-        cut: Headers = ()
-        if value is not None and len(value) > MAX_DEAD_LETTER_VALUE_BYTES:
-            cut = _cut_headers(value)
-            value = value[:EXCERPT_BYTES]
+        key, value, headers, cut = _bounded(record)
         why = (
             _header("code", code),
             _header("message", message),
@@ -95,7 +95,22 @@ class Outbox:
             *cut,
         )
         topic = topic_name(self.prefix, Topic.DEAD_LETTER)
-        return Outgoing(topic, record.partition, record.key, value, (*record.headers, *why))
+        return Outgoing(topic, record.partition, key, value, (*headers, *why))
+
+
+def _bounded(record: Record) -> tuple[bytes | None, bytes | None, Headers, Headers]:
+    """Key, value and headers as received, and the headers that say what was cut.
+
+    A compressed batch may hold more than any topic takes, in a key or in headers, too: what is over the
+    bounds is cut, for a record that could not be written would stop its partition.
+    """
+    key, value, headers = record.key, record.value, record.headers
+    header_bytes = sum(len(name) + len(content or b"") for name, content in headers)
+    if header_bytes <= MAX_HEADER_BYTES and max(map(len, (key or b"", value or b""))) <= MAX_VALUE_BYTES:
+        return key, value, headers, ()
+    cut = _cut_headers(value or b"")
+    kept = headers if header_bytes <= EXCERPT_BYTES else ()
+    return key and key[:EXCERPT_BYTES], value and value[:EXCERPT_BYTES], kept, cut
 
 
 def _header(name: str, value: object) -> tuple[str, bytes]:

@@ -8,8 +8,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Annotated, ClassVar, Self
 
-from pydantic import ConfigDict, Field, model_validator
-from pydantic.config import JsonDict
+from pydantic import Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from schemas.instants import Instant
@@ -266,35 +265,23 @@ class Absorbed(EventData):
     registered_at: Instant
 
 
-_GROUP = ("channel", "category", "client")
-_GROUPED: JsonDict = {name: list(_GROUP) for name in _Registration.model_fields}
-
-
 class Dropped(_Registration):
-    """A call broke off. It carries nothing, or everything that registers a ticket."""
-
-    model_config = ConfigDict(json_schema_extra={"dependentRequired": _GROUPED})
+    """A call broke off. For a ticket that is not there it carries what registers one, too."""
 
     type = "call.dropped.v1"
     triggers = ("dropped",)
 
+    channel: Annotated[Channel | None, Listed] = None
+    category: Annotated[Category | None, Listed] = None
+    client: Client | None = None
+
     @property
     def created(self) -> Created | None:
-        """What `ticket.created.v1` would have carried, or None where the drop carries nothing."""
-        if self.channel is None:
+        """What `ticket.created.v1` would have carried, or None where the drop lacks what that needs."""
+        try:
+            return Created.model_validate(dict(self))
+        except ValidationError:
             return None
-        # Checked once already; what was unset stays unset.
-        return Created.model_construct(self.model_fields_set, **dict(self))
-
-    @model_validator(mode="after")
-    def _carries_nothing_or_all(self) -> Self:
-        given = [name for name, value in self if value is not None]
-        missing = [name for name in _GROUP if name not in given]
-        if given and missing:
-            raise _rule(f"data.{missing[0]} is required when the drop carries any field of ticket.created.v1")
-        if given:
-            _check_channel(self)
-        return self
 
 
 class Scheduled(EventData):

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from schemas.instants import seconds
+from schemas.instants import EARLIEST, LATEST, seconds
 from schemas.records import Change, ClockChange
 from schemas.state import Clock, Ticket
-from workflow.calendars import Calendar
+from workflow.calendars import Calendar, NeverOpenError
 from workflow.policy import Policies, Policy, Rule, Target
 from workflow.ticket import evolve_clock
 
@@ -37,10 +37,15 @@ def add_business(calendar: Calendar, at: datetime, elapsed: timedelta, point: ti
     """The earliest instant at which `point` of business time has elapsed, when `elapsed` of it has at `at`.
 
     In the past where more has elapsed than that. What was reached exactly is not put off to the next opening.
+    Where the calendar has not that much open time it is the first or the last instant that we know: no event,
+    however old its time, may stop a partition.
     """
     if point == elapsed and elapsed > ZERO:
         return at
-    return calendar.add(at, point - elapsed)
+    try:
+        return calendar.add(at, point - elapsed)
+    except NeverOpenError:
+        return EARLIEST if point < elapsed else LATEST
 
 
 @dataclass(slots=True)

@@ -37,7 +37,7 @@ def lint(policy: Policy, lines: Lines) -> list[Found]:
     found = list(_hours(policy, lines))
     for rule in policy.rules:
         line = lines.rules.get(rule.number, 1)
-        found.extend((line, message) for message in (*_target(rule), *_triggers(rule), *_pauses(rule)))
+        found.extend((line, message) for message in (*_target(rule), *_pauses(rule)))
     found.extend(_unreachable(policy, lines))
     return found
 
@@ -52,12 +52,6 @@ def _target(rule: Rule) -> Iterator[str]:
         yield f"a clock with the target `{rule.target}` cannot pause: the instant was announced"
     if rule.calendar != "always":
         yield f"a clock with the target `{rule.target}` has no calendar: the instant was announced"
-
-
-def _triggers(rule: Rule) -> Iterator[str]:
-    for trigger in sorted(rule.stop):
-        if trigger in rule.cancel or _base(trigger) in rule.cancel:
-            yield f"`{trigger}` both stops and cancels the clock, and the cancel comes first"
 
 
 def _pauses(rule: Rule) -> Iterator[str]:

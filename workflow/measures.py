@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 from schemas.instants import seconds
 from schemas.records import Change, EventCause, Metric, MetricName, Outcome
-from schemas.state import EXPIRED, Ticket, Verdict
+from schemas.state import EXPIRED, State, Ticket, Verdict
 from workflow.decide import Accepted
 
 NO_REGION: Final = "none"
@@ -68,14 +68,12 @@ def _of_ticket(fact: Accepted, ticket: Ticket) -> Iterator[tuple[MetricName, flo
 
 
 def _is_repeat_contact(fact: Accepted) -> bool:
-    """A new ticket that follows another, or a citizen who turns to us about a closed one."""
+    """A new ticket that follows another, or a citizen who writes or calls about a closed one."""
     if fact.before is None:
         return "follows" in fact.entry.changed
-    return (
-        fact.entry.trigger == "contacted"
-        and fact.before.state == "closed"
-        and fact.entry.changed.get("contacted_by") == "client"
-    )
+    if fact.before.state is not State.CLOSED:
+        return False
+    return fact.entry.trigger == "dropped" or fact.entry.changed.get("contacted_by") == "client"
 
 
 def _is_correction(fact: Accepted) -> bool:

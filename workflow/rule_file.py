@@ -34,7 +34,10 @@ _MOST_THRESHOLDS: Final = 50  # of each kind in a rule; the most patient escalat
 _CLOCK_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # What the journal calls the end of a closed ticket's life (contract, "States").
 _RESERVED: Final = "reopening_window"
-_PERCENT: Final = re.compile(r"([0-9]{1,3})%")
+_MOST_PERCENT: Final = 1000
+"""A warning may come after the deadline, too; one that is ten targets late warns of nothing."""
+
+_PERCENT: Final = re.compile(r"([0-9]{1,4})%")
 
 
 def read_rule(reader: Reader, node: Node, number: int, calendars: tuple[str, ...]) -> Rule | None:
@@ -152,9 +155,9 @@ def _warning(reader: Reader, node: Node, order: int) -> Threshold | None:
     share = _PERCENT.fullmatch(text)
     if share is not None:
         percent = int(share[1])
-        if 1 <= percent <= 100:
+        if 1 <= percent <= _MOST_PERCENT:
             return Threshold(name=text, order=order, kind=Kind.WARN, percent=percent)
-        reader.fail(node, "a warning lies between 1% and 100% of the target; what comes later is `on_breach`")
+        reader.fail(node, f"a warning lies between 1% and {_MOST_PERCENT}% of the target")
         return None
     if not text.startswith("-"):
         reader.fail(node, "a warning is a share of the target, as 80%, or a time before the deadline, as -5m")

@@ -301,7 +301,7 @@ def _invalid_data() -> _Values:
         "nothing reclassified": ("ticket.reclassified.v1", {}),
         "closed as expired": ("ticket.closed.v1", {"reason": "expired"}),
         "merged into no ticket id": ("ticket.closed.v1", {"reason": "merged", "merged_into": NAME}),
-        "half a creating drop": ("call.dropped.v1", {"client": _DATA["client"]}),
+        "drop of a client without id": ("call.dropped.v1", {"client": {"name": NAME}}),
         "call in the past": ("call.scheduled.v1", {"at": "2026-03-02T08:15:29.999999Z"}),
         "unknown field of a pause": ("ticket.pending.v1", {PHONE: ONE_TIME_CODE}),
     }
@@ -340,6 +340,10 @@ def _unknown_tickets() -> Iterator[Sample]:
     for kind, data in kinds.items():
         value = dump(event(kind, id=f"unknown/{kind}", subject=UNKNOWN, data=data))
         yield Sample(f"unknown_ticket: {kind}", Code.UNKNOWN_TICKET, UNKNOWN.encode(), value)
+    half = dump(
+        event("call.dropped.v1", id="unknown/half", subject=UNKNOWN, data={"client": _DATA["client"]})
+    )
+    yield Sample("unknown_ticket: half a creating drop", Code.UNKNOWN_TICKET, UNKNOWN.encode(), half)
 
 
 def prelude() -> Iterator[Good]:

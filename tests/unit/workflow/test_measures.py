@@ -93,6 +93,16 @@ def test_an_escalation_that_only_notifies_is_none() -> None:
     assert w.measured("escalation") == []
 
 
+def test_a_call_that_drops_on_a_closed_ticket_is_a_repeat_contact() -> None:
+    """The citizen turned to us again, though the line broke."""
+    w = world("clocks: [{clock: c, target: 1h, start: [created], stop: [resolved]}]")
+    w.send("created", 0)
+    w.send("dropped", 1)
+    w.send("closed", 2)
+    w.send("dropped", 3)
+    assert w.measured("repeat_contact") == [1]
+
+
 def test_reopenings_and_repeat_contacts_are_counted() -> None:
     """`reopening` for each; `repeat_contact` for a citizen's contact on a closed ticket."""
     w = world(NO_CLOCK)

@@ -1,8 +1,10 @@
 """What a change of a ticket's fields does to its clocks (contract, "Re-matching")."""
 
+from datetime import UTC, datetime
+
 import pytest
 
-from tests.support.world import DAY, HOUR, MINUTE, World, world
+from tests.support.world import DAY, HOUR, MINUTE, START, World, world
 
 RULES = """
 clocks:
@@ -400,3 +402,21 @@ clocks:
     w.send("contacted", 30)
     assert w.names("c") == ["started", "cancelled", "started"]
     assert w.clock("c").cycle == 2
+
+
+@pytest.mark.parametrize("year", [1970, 1990, 2000])
+def test_an_event_of_a_device_without_a_clock_stops_nothing(year: int) -> None:
+    """More has elapsed round the clock than a calendar was ever open: the deadline is long past, and it fires."""
+    w = world("""
+calendars:
+  office: {timezone: Europe/Moscow, hours: {mon: [["09:00","10:00"]]}}
+clocks:
+  - {clock: c, when: {channel: [cabinet]}, target: 15m, start: [created], stop: [assigned], calendar: office}
+  - {clock: c, target: 15m, start: [created], stop: [assigned]}
+""")
+    w.send("created", (datetime(year, 1, 1, tzinfo=UTC) - START).total_seconds(), arrives=0)
+    w.send("reclassified", 1, channel="cabinet")
+    assert w.names("c") == ["started", "breached", "retargeted"]
+    w.send("absorbed", 2, registered_at=(datetime(year, 1, 1, tzinfo=UTC) - START).total_seconds())
+    w.send("assigned", 3)
+    assert w.names("c")[-1] == "stopped"
