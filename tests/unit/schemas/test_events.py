@@ -136,7 +136,7 @@ def test_a_drop_that_registers_obeys_its_channel(data: dict[str, Any]):
 
 @pytest.mark.parametrize("name", ["channel", "category", "client"])
 def test_a_drop_may_carry_less_than_registers_a_ticket(name: str):
-    """A drop with some of what registers a ticket is taken, and registers none (contract, `unknown_ticket`)."""
+    """A drop with some of what registers a ticket is taken, and registers none."""
     assert Dropped.model_validate(_without(CREATED, name)).created is None
     assert Dropped.model_validate({}).created is None
     assert Dropped.model_validate({"channel": None}).created is None

@@ -406,7 +406,7 @@ clocks:
 
 @pytest.mark.parametrize("year", [1970, 1990, 2000])
 def test_an_event_of_a_device_without_a_clock_stops_nothing(year: int) -> None:
-    """More has elapsed round the clock than a calendar was ever open: the deadline is long past, and it fires."""
+    """More has elapsed round the clock than a calendar was ever open: the deadline is long past."""
     w = world("""
 calendars:
   office: {timezone: Europe/Moscow, hours: {mon: [["09:00","10:00"]]}}
