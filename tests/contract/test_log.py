@@ -14,7 +14,6 @@ from consumers.log import (
     Position,
     Record,
     Restart,
-    lag,
 )
 from schemas.topics import partition_for
 from tests.contract.clusters import PARTITIONS, Cluster
@@ -522,14 +521,6 @@ def test_the_readings_of_one_reader_do_not_disturb_each_other(cluster: Cluster) 
     publish(cluster, b"c", b"d", partition=1)
     both = zip(cluster.reader.read(cluster.events, 0), cluster.reader.read(cluster.events, 1), strict=True)
     assert [(one.value, two.value) for one, two in both] == [(b"a", b"c"), (b"b", b"d")]
-
-
-def test_lag_is_what_is_not_committed(cluster: Cluster, worker: Worker) -> None:
-    """Where a group has committed nothing, all that is kept is its lag."""
-    publish(cluster, b"a", b"b", b"c")
-    publish(cluster, b"d", partition=1)
-    transact(cluster, worker, Position(2))
-    assert lag(cluster.reader, cluster.group, cluster.events) == {0: 1, 1: 1, 2: 0, 3: 0}
 
 
 def test_a_publisher_partitions_by_the_key(cluster: Cluster) -> None:
