@@ -6,12 +6,15 @@ import json
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ops import failures
 from ops.cli_base import Json, console, example, failed, group, print_json, settings_of
+
+if TYPE_CHECKING:
+    from ops.topics import Finding
 
 ticket, policy, topics, schemas = (group() for _ in range(4))
 
@@ -104,7 +107,7 @@ def topics_create(context: typer.Context, as_json: Json = False) -> None:
     created = administration.create(
         options, settings.topic_prefix, settings.partitions, settings.replication_factor
     )
-    problems = administration.check(options, settings.topic_prefix)
+    problems = _sentences(administration.check(options, settings.topic_prefix))
     if as_json:
         print_json({"created": created, "problems": problems})
     else:
@@ -124,12 +127,16 @@ def topics_check(context: typer.Context, as_json: Json = False) -> None:
 
     options = composition.kafka_options(settings, composition.bootstrap_servers(settings))
     wanted = settings.partitions if "partitions" in settings.model_fields_set else None
-    problems = administration.check(options, settings.topic_prefix, wanted)
+    problems = _sentences(administration.check(options, settings.topic_prefix, wanted))
     if as_json:
         print_json({"problems": problems})
     elif not problems:
         print("All topics are as they should be.")
     _tell_problems(problems, as_json=as_json)
+
+
+def _sentences(findings: list[Finding]) -> list[str]:
+    return [finding.sentence for finding in findings]
 
 
 def _tell_problems(problems: list[str], *, as_json: bool) -> None:

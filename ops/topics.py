@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Final
 
 from kafka import KafkaAdminClient
@@ -18,6 +19,17 @@ from schemas.topics import Topic, topic_name
 _TIMEOUT_SECONDS: Final = 30.0
 _TIMEOUT_MS: Final = milliseconds(_TIMEOUT_SECONDS)
 _ALREADY_EXISTS: Final = TopicAlreadyExistsError.errno
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is wrong with a topic. `fatal`: a worker must not start, for it would fail or decide wrongly."""
+
+    sentence: str
+    fatal: bool = False
+
+    def __str__(self) -> str:
+        return self.sentence
 
 
 def cluster_id(options: KafkaOptions, timeout_seconds: float = 10.0) -> str:
@@ -56,57 +68,70 @@ def create(
         return created
 
 
-def check(options: KafkaOptions, prefix: str, partitions: int | None = None) -> list[str]:
-    """Return what is wrong with the topics, a sentence each; empty if nothing is.
+def check(
+    options: KafkaOptions, prefix: str, partitions: int | None = None, timeout_seconds: float = 10.0
+) -> list[Finding]:
+    """Return what is wrong with the topics, the fatal first; empty if nothing is.
 
     `partitions`: the number that is wanted, or None to demand only that all have the same.
     Raises OperationError.
     """
     names = {topic_name(prefix, topic): topic for topic in Topic}
-    with _admin(options) as admin:
+    with _admin(options, timeout_seconds) as admin:
         existing = set(admin.list_topics())
         present = [name for name in names if name in existing]
-        described = {found["name"]: found["partitions"] for found in _describe(admin, present)}
+        described = {topic["name"]: topic["partitions"] for topic in _describe(admin, present)}
         configs = _configs(admin, present)
-    problems = [f"The topic {name} is missing." for name in names if name not in existing]
-    problems += _partition_problems(described, partitions)
+    found = [Finding(f"The topic {name} is missing.", fatal=True) for name in names if name not in existing]
+    found += _partition_problems(described, partitions)
     for name in present:
-        problems += _config_problems(name, names[name].config, configs[name])
-        problems += _replication_problems(name, described[name], configs[name])
-    return problems
+        found += _config_problems(name, names[name], configs[name])
+        found += _replication_problems(name, described[name], configs[name])
+    return sorted(found, key=lambda finding: not finding.fatal)
 
 
-def _partition_problems(described: Mapping[str, list[Any]], wanted: int | None) -> list[str]:
+def _partition_problems(described: Mapping[str, list[Any]], wanted: int | None) -> list[Finding]:
     counts = {name: len(partitions) for name, partitions in described.items()}
     if len(set(counts.values())) > 1:
         listed = ", ".join(f"{name} has {count}" for name, count in counts.items())
-        return [f"All topics need the same number of partitions, but {listed}."]
+        return [Finding(f"All topics need the same number of partitions, but {listed}.", fatal=True)]
     return [
-        f"The topic {name} has {count} partitions instead of {wanted}; the number is never changed in place."
+        Finding(
+            f"The topic {name} has {count} partitions instead of {wanted}; the number is never changed in "
+            "place."
+        )
         for name, count in counts.items()
         if wanted is not None and count != wanted
     ]
 
 
-def _config_problems(name: str, wanted: Mapping[str, str], actual: Mapping[str, str]) -> list[str]:
-    problems = [
-        f"The topic {name} has {key}={actual.get(key)} where ticketflow relies on {wanted[key]}."
+def _config_problems(name: str, topic: Topic, actual: Mapping[str, str]) -> list[Finding]:
+    wanted = topic.config
+    found = [
+        Finding(
+            f"The topic {name} has {key}={actual.get(key)} where ticketflow relies on {wanted[key]}.",
+            # An event's arrival is its stamp: one from a publisher's clock that is ahead would fire clocks.
+            fatal=topic is Topic.EVENTS and key == "message.timestamp.type",
+        )
         for key in ("message.timestamp.type", "cleanup.policy")
         if key in wanted and actual.get(key) != wanted[key]
     ]
     least = int(wanted["max.message.bytes"])
     if int(actual.get("max.message.bytes", 0)) < least:
-        problems.append(f"The topic {name} has max.message.bytes below the {least} that a record may need.")
-    return problems
+        sentence = f"The topic {name} has max.message.bytes below the {least} that a record may need."
+        found.append(Finding(sentence))
+    return found
 
 
-def _replication_problems(name: str, partitions: list[Any], actual: Mapping[str, str]) -> list[str]:
+def _replication_problems(name: str, partitions: list[Any], actual: Mapping[str, str]) -> list[Finding]:
     replicas = min((len(partition["replica_nodes"]) for partition in partitions), default=0)
     needed = int(actual.get("min.insync.replicas", 1))
     if replicas < needed:
         return [
-            f"The topic {name} has {replicas} replicas, fewer than its min.insync.replicas={needed}: "
-            "nothing can be written to it."
+            Finding(
+                f"The topic {name} has {replicas} replicas, fewer than its min.insync.replicas={needed}: "
+                "nothing can be written to it."
+            )
         ]
     return []
 

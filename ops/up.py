@@ -116,8 +116,8 @@ def _started(broker: EmbeddedBroker | None) -> str:
 def _prepare(settings: Settings, servers: str) -> None:
     options = composition.kafka_options(settings, servers)
     topics.create(options, settings.topic_prefix, settings.partitions, settings.replication_factor)
-    for problem in topics.check(options, settings.topic_prefix):
-        show_warning(problem)
+    for finding in topics.check(options, settings.topic_prefix):
+        show_warning(finding.sentence)
 
 
 @dataclass(slots=True)

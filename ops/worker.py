@@ -16,7 +16,7 @@ import structlog
 from consumers.clock import WallClock
 from consumers.engine import Bounds, Engine
 from consumers.log import Log
-from ops import composition, kafka_noise, policies, supervisor
+from ops import OperationError, composition, kafka_noise, policies, supervisor, topics
 from ops.http import Endpoint
 from ops.lag import LagSampler
 from ops.observer import WorkerMetrics
@@ -67,6 +67,7 @@ def run(settings: Settings, parent: int | None = None) -> None:
         versions = policies.load(settings.policy)
         servers = composition.bootstrap_servers(settings)
         noise = kafka_noise.limit()
+        require_topics(settings, servers)
         log = composition.worker_log(settings, servers)
         noise.connected = True
         metrics = WorkerMetrics()
@@ -84,6 +85,22 @@ def run(settings: Settings, parent: int | None = None) -> None:
         )
         _turn(engine, stop)
     _log.info("worker ended", worker=settings.worker_id)
+
+
+def require_topics(settings: Settings, servers: str) -> None:
+    """Look at the topics before anything is read; what is wrong with them is a warning in the log.
+
+    Raises OperationError where a worker must not start on them.
+    """
+    options = composition.kafka_options(settings, servers)
+    timeout_seconds = composition.timeouts(settings).delivery_seconds
+    for finding in topics.check(options, settings.topic_prefix, timeout_seconds=timeout_seconds):
+        if finding.fatal:
+            raise OperationError(
+                f"{finding} No worker starts on such topics: `ticketflow topics check` names all problems, "
+                "and `ticketflow topics create` makes those that are missing."
+            )
+        _log.warning("topic problem", problem=finding.sentence)
 
 
 def assemble(

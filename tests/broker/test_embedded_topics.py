@@ -2,9 +2,12 @@
 
 import pytest
 from kafka import KafkaAdminClient
+from structlog.testing import capture_logs
 
 from consumers.kafka_options import KafkaOptions
 from ops import OperationError, topics
+from ops.settings import Settings
+from ops.worker import require_topics
 from schemas.topics import Topic
 from tests.conftest import PARTITIONS
 
@@ -21,6 +24,10 @@ def _create(broker: str, **changes: dict[str, object]) -> None:
     admin.close()
 
 
+def _sentences(options: KafkaOptions, prefix: str, partitions: int | None = None) -> list[str]:
+    return [str(finding) for finding in topics.check(options, prefix, partitions)]
+
+
 def test_created_topics_pass_the_check(options: KafkaOptions, prefix: str) -> None:
     """What `create` makes is what `check` wants."""
     assert topics.check(options, prefix, PARTITIONS) == []
@@ -35,7 +42,7 @@ def test_creating_again_creates_nothing_and_changes_nothing(options: KafkaOption
 def test_a_missing_topic_is_named_and_only_it_is_created(options: KafkaOptions, broker: str) -> None:
     """`check` names each missing topic, and `create` returns those that it made."""
     _create(broker, part__events={"num_partitions": PARTITIONS})
-    problems = topics.check(options, "part")
+    problems = _sentences(options, "part")
     assert "The topic part.journal is missing." in problems
     assert not any("part.events is missing" in problem for problem in problems)
     created = topics.create(options, "part", PARTITIONS, 1)
@@ -49,7 +56,7 @@ def test_topics_that_others_made_wrong_are_described(options: KafkaOptions, brok
         wrong__events={"num_partitions": 2},
         wrong__state={"num_partitions": 2, "configs": {"min.insync.replicas": "2"}},
     )
-    problems = " ".join(topics.check(options, "wrong", 2))
+    problems = " ".join(_sentences(options, "wrong", 2))
     assert "wrong.events has message.timestamp.type=CreateTime" in problems
     assert "wrong.state has cleanup.policy=delete" in problems
     assert "wrong.state has 1 replicas, fewer than its min.insync.replicas=2" in problems
@@ -59,12 +66,12 @@ def test_topics_that_others_made_wrong_are_described(options: KafkaOptions, brok
 def test_partition_counts_that_differ_are_listed(options: KafkaOptions, broker: str) -> None:
     """Topics must share one number of partitions, for output goes where its input came from."""
     _create(broker, uneven__events={"num_partitions": 2}, uneven__state={"num_partitions": 3})
-    assert "uneven.events has 2, uneven.state has 3" in " ".join(topics.check(options, "uneven"))
+    assert "uneven.events has 2, uneven.state has 3" in " ".join(_sentences(options, "uneven"))
 
 
 def test_a_count_that_is_not_the_wanted_one_is_told(options: KafkaOptions, prefix: str) -> None:
     """Each topic with another number of partitions than the setting is named."""
-    problems = topics.check(options, prefix, PARTITIONS + 1)
+    problems = _sentences(options, prefix, PARTITIONS + 1)
     assert len(problems) == len(Topic)
     assert all("is never changed in place" in problem for problem in problems)
 
@@ -75,3 +82,46 @@ def test_a_cluster_that_does_not_answer_is_one_sentence() -> None:
         OperationError, match=r"Kafka does not answer at 127\.0\.0\.1:1: check TICKETFLOW_KAFKA_"
     ):
         topics.cluster_id(KafkaOptions(("127.0.0.1:1",)), timeout_seconds=1)
+
+
+def _worker_on(broker: str, prefix: str) -> None:
+    require_topics(Settings(kafka_bootstrap_servers=broker, topic_prefix=prefix), broker)
+
+
+def test_a_worker_starts_on_topics_that_are_as_they_should_be(broker: str, prefix: str) -> None:
+    """Nothing is said of them."""
+    _worker_on(broker, prefix)
+
+
+def test_a_worker_refuses_topics_that_are_missing(broker: str) -> None:
+    """The sentence names the first and the command that names all."""
+    with pytest.raises(OperationError, match=r"none\.events is missing.*`ticketflow topics check`"):
+        _worker_on(broker, "none")
+
+
+def test_a_worker_refuses_partition_counts_that_differ(broker: str, options: KafkaOptions) -> None:
+    """Output goes where its input came from, so a partition that is not there would stop it later."""
+    topics.create(options, "odd", 2, 1)
+    admin = KafkaAdminClient(bootstrap_servers=broker)
+    admin.create_partitions({"odd.state": 3})
+    admin.close()
+    with pytest.raises(OperationError, match=r"odd\.state has 3"):
+        _worker_on(broker, "odd")
+
+
+def test_a_worker_refuses_arrivals_stamped_by_publishers(broker: str, options: KafkaOptions) -> None:
+    """One foreign stamp that is ahead would move the arrival ahead and fire clocks early."""
+    _create(broker, stamped__events={"num_partitions": 2})
+    topics.create(options, "stamped", 2, 1)
+    with pytest.raises(OperationError, match=r"stamped\.events has message\.timestamp\.type=CreateTime"):
+        _worker_on(broker, "stamped")
+
+
+def test_a_worker_warns_of_what_is_not_fatal(broker: str, options: KafkaOptions) -> None:
+    """Another clean-up of the state is said in the log, and the worker starts."""
+    _create(broker, loose__state={"num_partitions": 2})
+    topics.create(options, "loose", 2, 1)
+    with capture_logs() as logged:
+        _worker_on(broker, "loose")
+    assert {line["log_level"] for line in logged} == {"warning"}
+    assert "loose.state" in logged[0]["problem"]
