@@ -46,13 +46,11 @@ class Outbox:
             value = encode(kind, record_id, SOURCE, entry.ticket_id, entry.at, data)
             return Outgoing(topic_name(self.prefix, topic), partition, key, value, STRUCTURED)
 
-        journal = entry.model_dump_json(by_alias=True, exclude_unset=True).encode()
-        yield record(Topic.JOURNAL, JOURNAL_TYPE, entry.record_id, journal)
+        yield record(Topic.JOURNAL, JOURNAL_TYPE, entry.record_id, entry.to_json())
         for record_id, notification in notifications(fact):
-            data = notification.model_dump_json(exclude_unset=True).encode()
-            yield record(Topic.NOTIFICATIONS, NOTIFICATION_TYPE, record_id, data)
+            yield record(Topic.NOTIFICATIONS, NOTIFICATION_TYPE, record_id, notification.to_json())
         for record_id, metric in metrics(fact):
-            yield record(Topic.METRICS, METRIC_TYPE, record_id, metric.model_dump_json().encode())
+            yield record(Topic.METRICS, METRIC_TYPE, record_id, metric.to_json())
         if fact.absorbed is not None:
             yield self._absorbed(fact)
 

@@ -29,6 +29,10 @@ class Frozen(BaseModel):
         frozen=True, strict=True, extra="forbid", hide_input_in_errors=True, populate_by_name=True
     )
 
+    def to_json(self) -> bytes:
+        """Compact UTF-8 JSON of the fields that were set."""
+        return self.__pydantic_serializer__.to_json(self, by_alias=True, exclude_unset=True)
+
 
 class Change(StrEnum):
     """What may happen to a clock (contract, "Journal record")."""
