@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 import traceback
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 from ops import OperationError
+from ops.directories import data_directory
 
 FAILED = 1
 WRONG_USAGE = 2
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
-_trace_directory = Path(tempfile.gettempdir()) / "ticketflow"
+_trace_directory: Path | None = None
+"""None: the settings are not read yet, and the default data directory it is."""
 
 
 def report(problem: BaseException) -> int:
@@ -71,8 +72,15 @@ def _sentence(text: str) -> str:
 
 
 def _unexpected(problem: BaseException) -> str:
-    what = f"A mistake in ticketflow itself ended it ({type(problem).__name__})."
-    file = _trace_directory / "errors.log"
+    # Notes are ours, and say where; the exception's own text may quote a record.
+    notes = "".join(f"; {note}" for note in getattr(problem, "__notes__", ()))
+    what = f"A mistake in ticketflow itself ended it ({type(problem).__name__}{notes})."
+    # Never in a directory that everybody shares: another user could have prepared it.
+    default = data_directory()
+    directory = _trace_directory or (default and default / "logs")
+    if directory is None:
+        return f"{what} No trace of it is kept, for this user has no home directory."
+    file = directory / "errors.log"
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with file.open("a", encoding="utf-8") as stream:

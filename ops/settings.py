@@ -11,7 +11,7 @@ import re
 import socket
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import yaml
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -19,8 +19,13 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from pydantic_settings.sources import InitSettingsSource
 
 from ops import OperationError
+from ops.directories import cache_directory, data_directory
 
 PREFIX = "TICKETFLOW_"
+
+MAX_BATCH: Final = 4_000
+"""Of records, and of firings: both together fit the 10,000 records among which the verifier looks for an
+effect's cause, and what they write is committed within the 12 s of a transaction."""
 
 Port = Annotated[int, Field(ge=0, le=65_535)]
 Seconds = Annotated[float, Field(gt=0, le=3_600)]
@@ -33,17 +38,12 @@ class SettingsError(OperationError):
     """A setting is wrong, as one sentence that names it; the command exits with status 2."""
 
 
-def _xdg(variable: str, below_home: str) -> Path:
-    """Return our directory below an XDG base directory (freedesktop.org, "Base Directory Specification")."""
-    base = os.environ.get(variable, "")
-    if os.path.isabs(base):  # the specification: a relative path counts as not set
-        return Path(base) / "ticketflow"
-    try:
-        return Path.home() / below_home / "ticketflow"
-    except RuntimeError:
+def _existing(directory: Path | None) -> Path:
+    if directory is None:
         raise SettingsError(
             "This user has no home directory: set TICKETFLOW_DATA_DIR and TICKETFLOW_CACHE_DIR."
-        ) from None
+        )
+    return directory
 
 
 def _default_worker_id() -> str:
@@ -74,9 +74,9 @@ class Settings(BaseSettings):
     replication_factor: int | None = Field(None, ge=1, le=100)
     """Of new topics; None: what the cluster's own default is."""
 
-    data_dir: Path = Field(default_factory=lambda: _xdg("XDG_DATA_HOME", ".local/share"))
+    data_dir: Path = Field(default_factory=lambda: _existing(data_directory()))
     """The embedded broker's data and the checkpoints; `~/.local/share/ticketflow` where XDG says nothing."""
-    cache_dir: Path = Field(default_factory=lambda: _xdg("XDG_CACHE_HOME", ".cache"))
+    cache_dir: Path = Field(default_factory=lambda: _existing(cache_directory()))
     """Kafka's jars, which can be fetched again; `~/.cache/ticketflow` where XDG says nothing."""
     embedded_port: Port | None = None
     """None: 9092, or a free one if that is taken; 0: any free one."""
@@ -91,8 +91,9 @@ class Settings(BaseSettings):
     worker_id: str = Field(default_factory=_default_worker_id, pattern=_NAME)
     group_id: str = Field("ticketflow", pattern=_NAME)
 
-    batch_max_records: int = Field(500, ge=1, le=100_000)
-    batch_max_firings: int = Field(500, ge=1, le=100_000)
+    batch_max_records: int = Field(500, ge=1, le=MAX_BATCH)
+    batch_max_firings: int = Field(500, ge=1, le=MAX_BATCH)
+    """At most 4,000 each: a batch must end within a transaction's time-out, and fit the verifier's window."""
     poll_timeout_seconds: Seconds = 0.1
 
     # The order is what keeps a worker that hangs from freezing its partitions' readers: a request fails

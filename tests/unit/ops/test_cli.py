@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ops import OperationError, logs, policies
+from ops import OperationError, failures, logs, policies
 from ops.cli import main
 from ops.kafka_noise import KafkaNoise
 
@@ -193,6 +193,58 @@ def test_a_mistake_of_ours_is_one_sentence_and_its_trace_quotes_nothing(
     assert str(trace) in ran.sentence
     assert "builtins.KeyError" in trace.read_text()
     assert "Primerova" not in trace.read_text() + ran.err
+
+
+def test_a_mistake_of_ours_is_told_with_its_notes(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Notes are ours and say where it happened; the exception's text is not shown."""
+
+    def fail(_: object) -> None:
+        problem = KeyError("Vera Primerova")
+        problem.add_note("at partition 1, offset 7 of tickets.events")
+        raise problem
+
+    monkeypatch.setattr(policies, "load", fail)
+    sentence = Ran(capsys, "policy", "show").sentence
+    assert "(KeyError; at partition 1, offset 7 of tickets.events)" in sentence
+    assert "Primerova" not in sentence
+
+
+@pytest.fixture
+def broken_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mistake of ours before the settings are read."""
+
+    def fail() -> None:
+        raise KeyError
+
+    monkeypatch.setattr(logs, "check_package_names", fail)
+    monkeypatch.setattr(failures, "_trace_directory", None)
+
+
+@pytest.mark.usefixtures("broken_early")
+def test_an_early_mistake_is_traced_in_the_users_own_directory(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the settings are read the default data directory is taken, and nobody else may look into it."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "xdg"))
+    directory = tmp_path / "xdg" / "ticketflow" / "logs"
+    assert str(directory / "errors.log") in Ran(capsys, "worker").sentence
+    assert directory.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.usefixtures("broken_early")
+def test_an_early_mistake_without_a_home_leaves_no_file(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No directory that everybody shares is taken instead, and the sentence says so."""
+
+    def nowhere() -> Path:
+        raise RuntimeError
+
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", nowhere)
+    assert "No trace of it is kept" in Ran(capsys, "worker").sentence
 
 
 def test_interrupted_is_no_failure_to_explain(

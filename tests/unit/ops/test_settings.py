@@ -44,6 +44,8 @@ def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) ->
         ("TICKETFLOW_POLICY", "/nowhere/policy.yaml"),
         ("TICKETFLOW_PARTITIONS", "0"),
         ("TICKETFLOW_TOPIC_PREFIX", "Of Ours"),
+        ("TICKETFLOW_BATCH_MAX_RECORDS", "4001"),
+        ("TICKETFLOW_BATCH_MAX_FIRINGS", "4001"),
         ("TICKETFLOW_WORKER_ID", "a b"),
         ("TICKETFLOW_SESSION_TIMEOUT_SECONDS", "9"),
         ("TICKETFLOW_REQUEST_TIMEOUT_SECONDS", "12"),
