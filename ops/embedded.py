@@ -256,7 +256,9 @@ class EmbeddedBroker:
         if fresh.exists():
             shutil.rmtree(fresh)
         self._files.properties.write_text(server_properties(1, 2, fresh.name), "utf-8")
-        tool = ["kafka.tools.StorageTool", "format", "-t", identity, "-c", self._files.properties.name]
+        # With `=`, for one identity in 64 begins with a hyphen.
+        options = [f"--cluster-id={identity}", "-c", self._files.properties.name]
+        tool = ["kafka.tools.StorageTool", "format", *options]
         with self._files.console.open("wb") as console:
             done = subprocess.run(
                 [*java, *tool],

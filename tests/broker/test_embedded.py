@@ -116,6 +116,14 @@ def test_a_start_answers_and_a_stop_leaves_nothing(own: EmbeddedBroker, settings
     own.stop()
 
 
+def test_any_identity_can_be_formatted(own: EmbeddedBroker, settings: Settings) -> None:
+    """One that begins with a hyphen is not taken for an option of Kafka's tool."""
+    files = BrokerFiles.below(settings.data_dir)
+    files.identity.parent.mkdir(parents=True, exist_ok=True)
+    files.identity.write_text('{"cluster_id": "-AAAAAAAAAAAAAAAAAAAAA"}')
+    assert topics.cluster_id(KafkaOptions((own.start(),))) == "-AAAAAAAAAAAAAAAAAAAAA"
+
+
 def test_data_outlives_kill_9_of_the_broker(own: EmbeddedBroker, settings: Settings) -> None:
     """A killed broker is noticed, and the next start has the same address, cluster and records."""
     servers = own.start()
