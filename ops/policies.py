@@ -3,6 +3,7 @@
 from importlib import resources
 from pathlib import Path
 
+from ops.settings import SettingsError
 from workflow.policy import Policies
 from workflow.policy_file import PolicyError, Problem, policies
 
@@ -17,10 +18,13 @@ def load(path: Path | None) -> Policies:
     """The versions in a file or folder; None: the default policy.
 
     Raises:
+        SettingsError: there is nothing at `path`.
         PolicyError: a sentence for each problem, with file and line.
     """
     if path is None:
         return policies([(_DEFAULT, default_text())])
+    if not path.exists():
+        raise SettingsError(f"There is no policy at {path}: name a policy file, or a folder of versions.")
     return policies([(str(file), _text(file)) for file in _files(path)])
 
 
@@ -51,8 +55,6 @@ def _text(file: Path) -> str:
     try:
         with file.open("rb") as stream:
             content = stream.read(_MOST_BYTES + 1)
-    except FileNotFoundError as error:
-        raise _refused(file, "There is no such file; TICKETFLOW_POLICY names a file or a folder.") from error
     except OSError as error:
         raise _refused(file, f"The policy file cannot be read: {error.strerror}.") from error
     if len(content) > _MOST_BYTES:

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from ops import OperationError
 from ops.policies import load
 from ops.replay import FILES, Run, Summary, UntilError, read_line, replay
+from ops.settings import SettingsError
 from schemas.instants import parse_instant
 from tests.simulation.histories import Step, lines, steps
-from workflow.policy_file import PolicyError
 
 UNTIL = "2026-06-01T00:00:00Z"
 
@@ -166,7 +166,7 @@ def test_mistakes_are_sentences(tmp_path: Path) -> None:
         replay([tmp_path / "gone.jsonl"], None, UNTIL, tmp_path / "out")
     with pytest.raises(UntilError, match="RFC 3339"):
         replay([source], None, "tomorrow", tmp_path / "out")
-    with pytest.raises(PolicyError):
+    with pytest.raises(SettingsError, match=r"gone\.yaml"):
         replay([source], tmp_path / "gone.yaml", UNTIL, tmp_path / "out")
     with pytest.raises(OperationError, match="cannot be written"):
         replay([source], None, UNTIL, source)

@@ -311,9 +311,22 @@ def test_policy_check_is_content_with_the_default(tmp_path: Path, capsys: pytest
     assert (ran.status, ran.out) == (0, "gosuslugi@2026.1: no problems.\n")
 
 
-def test_policy_check_of_a_missing_file_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A file that is not there is a problem like any other."""
-    assert Ran(capsys, "policy", "check", str(tmp_path / "none.yaml")).status == 1
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["policy", "check", "FILE"],
+        ["replay", "events", "--policy", "FILE", "--until", "2026-03-03T00:00:00Z", "--out", "out"],
+    ],
+    ids=["check", "replay"],
+)
+def test_a_policy_that_is_not_there_is_wrong_usage(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One sentence names the path and no line, and the status is that of a wrong TICKETFLOW_POLICY."""
+    missing = str(tmp_path / "none.yaml")
+    ran = Ran(capsys, *[missing if each == "FILE" else each for each in arguments])
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.sentence.startswith(f"There is no policy at {missing}: ")
 
 
 def test_policy_show_prints_each_promise(capsys: pytest.CaptureFixture[str]) -> None:
