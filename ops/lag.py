@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
 
@@ -11,6 +12,7 @@ import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from consumers.kafka_python_client import cured
 from consumers.log import LogError, Reader
 from ops import OperationError
 from schemas.instants import from_epoch
@@ -18,6 +20,13 @@ from schemas.instants import from_epoch
 _log = structlog.get_logger(__name__)
 
 INTERVAL_SECONDS: Final = 10
+
+_FAILURES: Final = (
+    *(LogError, OperationError, OSError),
+    *(AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError),
+)
+"""What the client raises: its own, cured, and others for what an answer made of its state. Were one
+left to the scheduler, an old figure would stay, and the error's text, which may quote a record, be logged."""
 
 Lags = Mapping[int, tuple[int, float]]
 """By partition: how many records are not committed, and the age of the oldest of them in seconds."""
@@ -79,18 +88,25 @@ class LagSampler:
     def sample(self) -> None:
         """Take one sample now."""
         try:
-            if self._reader is None:
-                self._reader = self._connect()
-            self._show(lags(self._reader, self._group, self._topic, self._partitions(), datetime.now(UTC)))
-        except (LogError, OperationError) as problem:
-            _log.warning("the lag is not known", reason=str(problem))
+            with cured("a sample of the lag"):
+                found = self._sampled()
+            self._show(found)
+        except _FAILURES as problem:
+            ours = isinstance(problem, LogError | OperationError)
+            _log.warning("the lag is not known", reason=str(problem) if ours else type(problem).__name__)
             self._show({})
             self._disconnect()
+
+    def _sampled(self) -> Lags:
+        if self._reader is None:
+            self._reader = self._connect()
+        return lags(self._reader, self._group, self._topic, self._partitions(), datetime.now(UTC))
 
     def _disconnect(self) -> None:
         reader, self._reader = self._reader, None
         if reader is not None:
-            reader.close()
+            with suppress(*_FAILURES), cured("letting go"):  # it may be broken, which is why we let go of it
+                reader.close()
 
     def close(self) -> None:
         """End after the sample that is being taken."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
 from consumers.log import Outgoing, Position, Reader, Restart, Unavailable
 from consumers.memory import MemoryBroker, MemoryReader
@@ -184,6 +185,33 @@ def test_a_sampler_without_a_cluster_shows_nothing() -> None:
     finally:
         sampler.close()
     assert shown == [{}]
+
+
+def test_a_sampler_takes_no_failure_of_the_client_for_a_lag() -> None:
+    """Nothing is shown, what the client said is not logged, and the next sample connects anew."""
+    shown: list[object] = []
+    connected: list[Reader] = []
+
+    class Broken(MemoryReader):
+        def ends(self, topic: str) -> dict[int, int]:
+            raise AssertionError(topic)
+
+        def close(self) -> None:
+            raise ValueError
+
+    def connect() -> Reader:
+        connected.append(Broken(MemoryBroker({"t": 1}, now_us=lambda: 0)))
+        return connected[-1]
+
+    sampler = LagSampler(connect, "g", "t", lambda: frozenset({0}), shown.append)
+    try:
+        with capture_logs() as logged:
+            sampler.sample()
+            sampler.sample()
+    finally:
+        sampler.close()
+    assert (shown, len(connected)) == ([{}, {}], 2)
+    assert [line["reason"] for line in logged] == ["AssertionError", "AssertionError"]
 
 
 def test_a_request_to_end_interrupts_a_long_wait() -> None:
