@@ -101,10 +101,8 @@ def test_a_worker_refuses_topics_that_are_missing(broker: str) -> None:
 
 def test_a_worker_refuses_partition_counts_that_differ(broker: str, options: KafkaOptions) -> None:
     """Output goes where its input came from, so a partition that is not there would stop it later."""
+    _create(broker, odd__state={"num_partitions": 3})
     topics.create(options, "odd", 2, 1)
-    admin = KafkaAdminClient(bootstrap_servers=broker)
-    admin.create_partitions({"odd.state": 3})
-    admin.close()
     with pytest.raises(OperationError, match=r"odd\.state has 3"):
         _worker_on(broker, "odd")
 
