@@ -253,13 +253,10 @@ def _continue(ledger: Ledger, clock: Clock) -> None:
     """Let an ended clock go on where it stood: a met is withdrawn, a breach stays, the gap is not counted."""
     at = ledger.moment(clock)
     elapsed = ledger.elapsed(clock, at)
-    clock = clock if clock.verdict is not Verdict.MET else _withdraw_met(ledger, clock, at, elapsed)
+    if clock.verdict is Verdict.MET:
+        clock = ledger.retract(clock, at)
     _go_on(ledger, clock, at, elapsed)
     _rematch_one(ledger, ledger.clocks[clock.clock])
-
-
-def _withdraw_met(ledger: Ledger, clock: Clock, at: datetime, elapsed: timedelta) -> Clock:
-    return ledger.change(clock, Change.RETRACTED, at, elapsed_seconds=seconds(elapsed))
 
 
 def _rematch_one(ledger: Ledger, clock: Clock) -> None:
