@@ -6,11 +6,11 @@ import sys
 
 from rich.console import Console
 
-from benchmarks import clients, engine, latency, throughput
+from benchmarks import calendars, clients, engine, latency, throughput
 from benchmarks.cluster import running
 from benchmarks.report import Result, machine
 
-NAMES = ("engine", "clients", "latency", "throughput")
+NAMES = ("calendars", "engine", "clients", "latency", "throughput")
 
 
 def main() -> int:
@@ -24,9 +24,11 @@ def main() -> int:
         result.show(console)
 
     names = asked.names or NAMES
+    if "calendars" in names:
+        found(calendars.measure(asked.events // 2))
     if "engine" in names:
         found(engine.measure(asked.events // 2))
-    if set(names) - {"engine"}:
+    if set(names) - {"calendars", "engine"}:
         with running() as cluster:
             if "clients" in names:
                 found(clients.measure(cluster, asked.events // 2))

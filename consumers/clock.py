@@ -1,5 +1,6 @@
 """The engine's one clock. Tests, replay and simulation drive a virtual one."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -16,12 +17,12 @@ class Clock(Protocol):
 class WallClock:
     """The machine's clock, which never goes back within a process."""
 
-    def __init__(self) -> None:
-        self._latest = EARLIEST
+    def __init__(self, machine: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._machine, self._latest = machine, EARLIEST
 
     def now(self) -> datetime:
         """The instant in UTC, or the latest one told if the machine's clock was set back since."""
-        self._latest = max(self._latest, datetime.now(UTC))
+        self._latest = max(self._latest, self._machine())
         return self._latest
 
 

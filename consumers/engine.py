@@ -9,12 +9,12 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from consumers.clock import Clock
 from consumers.log import Log, Polled, Position, Record, Restart
-from consumers.partition import Partition, restore
+from consumers.partition import Partition, Restoration
 from consumers.processor import Processor, Renderer, Tally
 from workflow.policy import Policies
 
@@ -29,13 +29,15 @@ class Bounds:
     """How much one turn of the loop may do, and how long it may wait.
 
     A transaction holds at most `max_records` records and about `max_firings` firings. `back_off_seconds`,
-    the first and the longest: how long it waits before it begins anew, doubled until a turn succeeds.
+    the first and the longest: how long it waits before it begins anew, doubled until what failed succeeds.
+    While a partition is restored a turn reads `max_restored` records of its changelog, or as many tickets.
     """
 
     max_records: int = 500
     max_firings: int = 500
     poll_seconds: float = 0.2
     back_off_seconds: tuple[float, float] = (0.1, 5.0)
+    max_restored: int = 2_000
 
 
 class Observer(Protocol):
@@ -76,6 +78,10 @@ class Engine:
         self._processor = Processor(policies, clock, outbox, log.partitions, log.send)
         self._partitions: dict[int, Partition] = {}
         self._awaited: set[int] = set()
+        self._restoration: tuple[Restoration, float] | None = None  # with when it began
+        self._trouble: Restart | None = None
+        self._attempted: frozenset[int] = frozenset()  # the partitions of the transaction that is open
+        self._unproven: set[int] = set()
         self._back_off = self._bounds.back_off_seconds[0]
 
     @property
@@ -88,6 +94,11 @@ class Engine:
         """Every partition that the group gave to this worker is restored, and there is one."""
         return bool(self._partitions) and not self._awaited
 
+    @property
+    def trouble(self) -> Restart | None:
+        """What failed last, until it is known to succeed; None: nothing."""
+        return self._trouble
+
     def turn(self) -> int:
         """Turn the loop once; returns how many records and firings were committed.
 
@@ -97,14 +108,30 @@ class Engine:
         self._observer.turned()
         try:
             polled = self._log.poll(self._poll_seconds(), self._bounds.max_records)
+            reading = not (self._awaited or polled.assigned)
             self._follow(polled)
             # While the group rebalances nothing can be committed: what is due waits for the next turn.
             done = self._transact(polled.records) if polled.stable else 0
+            if self._trouble is not None and polled.stable and reading:
+                self._prove(quiet=not done)
         except Restart as reason:
             self._start_over(reason)
             return 0
-        self._back_off = self._bounds.back_off_seconds[0]
         return done
+
+    def _prove(self, *, quiet: bool) -> None:
+        """Forget what failed once it is known to succeed: `turn` has read on in all partitions since.
+
+        A poll succeeds before the commit that fails again, and also before the answer that refuses what it
+        asked for. So each partition of the transaction that failed must have committed since, or have nothing
+        left to do; where none was open, each that this worker had.
+        """
+        self._unproven &= self._partitions.keys()
+        if quiet:
+            self._unproven -= self._log.at_end(self._unproven)
+        if not self._unproven:
+            self._trouble = None
+            self._back_off = self._bounds.back_off_seconds[0]
 
     def _poll_seconds(self) -> float:
         """How long to wait for records: not past what is due next, nor while a partition waits."""
@@ -117,41 +144,53 @@ class Engine:
         return min(max(wait_seconds, _SHORTEST_POLL_SECONDS), self._bounds.poll_seconds)
 
     def _follow(self, polled: Polled) -> None:
-        """Drop what went, and restore one of those that came.
-
-        One a turn: whoever restores does not poll, and holds up the others' rebalance.
-        """
+        """Drop what went, and go on restoring what came, one partition after the other."""
         for number in polled.revoked:
             if self._partitions.pop(number, None) is not None:
                 self._observer.dropped(number)
         self._awaited = (self._awaited - polled.revoked) | polled.assigned
-        if not self._awaited:
+        if self._restoration is not None and self._restoration[0].partition.number in polled.revoked:
+            self._restoration = None
+        if self._awaited:
+            self._restore()
+
+    def _restore(self) -> None:
+        """Restore a little more: whoever restores does not poll, and holds up the others' rebalance."""
+        if self._restoration is None:
+            first = Restoration(min(self._awaited), self._log, self._policies)
+            self._restoration = first, time.monotonic()
+        restoration, begun = self._restoration
+        if not restoration.advance(self._bounds.max_restored):
             return
-        number = min(self._awaited)
-        begun = time.monotonic()
-        self._partitions[number] = restore(number, self._log, self._policies)
-        self._awaited.discard(number)
-        self._observer.restored(number, len(self._partitions[number]), time.monotonic() - begun)
+        self._restoration = None
+        partition = restoration.partition
+        self._awaited.discard(partition.number)
+        self._partitions[partition.number] = partition
+        self._observer.restored(partition.number, len(partition), time.monotonic() - begun)
 
     def _transact(self, records: Mapping[int, Sequence[Record]]) -> int:
         """Decide a batch of records and what is due, in one transaction."""
-        due = self._due_at_end()
+        now = self._clock.now()  # before the end is asked for: what arrives later may come before what is due
+        due = self._due_at_end(now)
         touched = [self._partitions[number] for number in sorted({*records, *due})]
         if not touched:
             return 0
         begun = time.monotonic()
+        self._attempted = frozenset(each.number for each in touched)
         self._processor.tally = Tally()
         self._log.begin()
-        done = self._decide(records, due)
+        done = self._decide(records, due, now)
         for partition in touched:
             self._processor.states(partition)
         self._log.commit({each.number: Position(each.offset, each.metadata) for each in touched})
         for partition in touched:
             partition.promote()
+        self._unproven -= self._attempted
+        self._attempted = frozenset()
         self._observer.committed(self._processor.tally, time.monotonic() - begun)
         return done
 
-    def _decide(self, records: Mapping[int, Sequence[Record]], due: Sequence[int]) -> int:
+    def _decide(self, records: Mapping[int, Sequence[Record]], due: Sequence[int], now: datetime) -> int:
         """Records and firings in turns, as many firings for each partition: nobody waits for all others."""
         numbers = sorted({*records, *due})
         budget = math.ceil(self._bounds.max_firings / len(numbers))
@@ -164,16 +203,15 @@ class Engine:
                 left = max(left - fired, 0)
                 done += 1 + fired
             if number in due:
-                done += self._processor.fire(partition, self._clock.now() + _RESOLUTION, left)
+                done += self._processor.fire(partition, now + _RESOLUTION, left)
         return done
 
-    def _due_at_end(self) -> list[int]:
+    def _due_at_end(self, now: datetime) -> list[int]:
         """The partitions that have something due by the worker's clock and nothing more to read before it.
 
         Elsewhere what is due waits for the records that arrived before it: firing follows the running
         arrival.
         """
-        now = self._clock.now()
         waiting = [
             number
             for number, partition in self._partitions.items()
@@ -185,24 +223,31 @@ class Engine:
 
     def _start_over(self, reason: Restart) -> None:
         """Throw memory away and begin anew; the next poll says what to restore."""
-        self._observer.restarted(reason)
+        self._fail(reason)
+        self._unproven |= self._attempted or self._partitions.keys() | self._awaited
+        self._attempted = frozenset()
         for number in list(self._partitions):
             del self._partitions[number]
             self._observer.dropped(number)
         self._awaited.clear()
+        self._restoration = None
         while not self._reset():
             self._observer.turned()
 
     def _reset(self) -> bool:
-        """Let the log begin anew, after a back-off that grows until a turn succeeds; False: try again."""
+        """Let the log begin anew, after a back-off that grows until all is well; False: try again."""
         self._sleep(self._back_off)
         self._back_off = min(self._back_off * 2, self._bounds.back_off_seconds[1])
         try:
             self._log.reset()
         except Restart as reason:
-            self._observer.restarted(reason)
+            self._fail(reason)
             return False
         return True
+
+    def _fail(self, reason: Restart) -> None:
+        self._trouble = reason
+        self._observer.restarted(reason)
 
     def close(self, *, leave_group: bool = True) -> None:
         """End between two turns: nothing is open."""

@@ -5,8 +5,8 @@ Each precaution here answers a trap that was reproduced with kafka-python 3.0.12
 
 import logging
 import time
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import ExitStack
 from typing import Any
 
 from kafka import (
@@ -25,7 +25,8 @@ from consumers import kafka_python_client as client
 from consumers.kafka_options import KafkaOptions, Timeouts
 from consumers.kafka_python_reader import KafkaReader, to_record
 from consumers.kafka_python_records import NULL, install, sendable
-from consumers.log import Fenced, LogError, Outgoing, Polled, Position, Record, Restart, checked
+from consumers.kafka_python_turns import Turns
+from consumers.log import Fenced, LogError, Outgoing, Polled, Position, Record, Restart, checked, missing
 from consumers.watchdog import Watchdog
 
 _logger = logging.getLogger(__name__)
@@ -64,36 +65,47 @@ class KafkaLog:
         worker_id: str,
         timeouts: Timeouts | None = None,
         watchdog: Watchdog | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Connect, and take over from an earlier instance of this worker. Raises Unavailable, LogError."""
+        """Connect, and take over from an earlier instance of this worker. Raises Unavailable, LogError.
+
+        `monotonic` tells seconds.
+        """
         install()
         self._options = options
         self._timeouts = timeouts or Timeouts()
         self._events, self._state, self._group, self._worker_id = events, state, group, worker_id
         self._client_id = f"ticketflow-{worker_id}"
-        self._watchdog = watchdog or Watchdog()
         self._producer: Any = None
         self._open = False
         self._futures: list[Any] = []
         self._membership: Any = None  # as it was at the last poll; None: not in a stable group
         self._told: frozenset[int] = frozenset()
         self._forget = False
-        self._asked_at = time.monotonic()
-        with client.cured("connecting to Kafka"):
-            self._reader = KafkaReader(
-                options, timeouts=self._timeouts, client_id=f"{self._client_id}-reader"
-            )
+        self._monotonic = monotonic
+        self._asked_at = monotonic()
+        self._written: set[str] = {state}
+        with client.cured("connecting to Kafka"), ExitStack() as undo:
+            self._reader = self._new_reader()
+            undo.callback(self._reader.close)
             self._partitions = self._reader.partitions(events)
             self._consumer = self._new_consumer()
-            self._producer = self._new_producer()
-        self._listener = _Pausing(self._consumer)
-        self._consumer.subscribe(topics=[events], listener=self._listener)
-        with client.cured("looking up the topics"):
+            undo.callback(self._consumer.close, autocommit=False, timeout_ms=0)
+            self._producer = self._ready_producer()
+            undo.callback(self._discard_producer)
+            self._listener, self._turns = _Pausing(self._consumer), Turns(self._consumer)
+            self._consumer.subscribe(topics=[events], listener=self._listener)
             self._consumer.topics()  # whoever leads its group without knowing the topic assigns nothing
+            undo.pop_all()
+        self._watchdog = watchdog or Watchdog()
+
+    def _new_reader(self) -> KafkaReader:
+        return KafkaReader(self._options, timeouts=self._timeouts, client_id=f"{self._client_id}-reader")
 
     def _new_consumer(self) -> Any:
         settings = client.consumer(self._options, self._timeouts, self._client_id)
-        return KafkaConsumer(
+        return client.connect(
+            KafkaConsumer,
             **settings,
             group_id=self._group,
             group_instance_id=self._worker_id,
@@ -106,12 +118,17 @@ class KafkaLog:
 
     def _new_producer(self) -> Any:
         settings = client.producer(self._options, self._timeouts, self._client_id)
-        producer = KafkaProducer(
+        return client.connect(
+            KafkaProducer,
             **settings,
             transactional_id=f"{self._group}-worker-{self._worker_id}",
             transaction_timeout_ms=client.milliseconds(self._timeouts.transaction_seconds),
             linger_ms=self._linger_ms(),
         )
+
+    def _ready_producer(self) -> Any:
+        """A new producer; what an earlier one of this worker had open is aborted, and that one fenced."""
+        producer = self._new_producer()
         try:
             producer.init_transactions()
         except BaseException:
@@ -143,12 +160,16 @@ class KafkaLog:
         if self._open:
             raise LogError("poll inside a transaction: commit or reset first")
         with client.cured("polling"), self._guarded("poll"):
-            if time.monotonic() - self._asked_at > self._timeouts.session_seconds:
-                self._check_while_idle()
+            if self._monotonic() - self._asked_at > self._timeouts.session_seconds:
+                # Also to notice that nobody answers: the client says nothing, as if there were no records.
+                self._check_not_fenced()
             records = self._poll_stable(timeout_seconds, max_records)
+            if not self._consumer.partitions_for_topic(self._events):
+                raise missing(self._events)  # the group would only have nothing to give us
         owned = frozenset(p.partition for p in self._consumer.assignment())
         kept = frozenset() if self._forget else (self._told & owned) - self._listener.fresh
         self._listener.fresh.clear()
+        self._turns.keep(kept)
         polled = Polled(
             records={
                 p.partition: [to_record(r) for r in rs] for p, rs in records.items() if p.partition in kept
@@ -162,13 +183,13 @@ class KafkaLog:
 
     def _poll_stable(self, timeout_seconds: float, max_records: int) -> Mapping[Any, list[Any]]:
         """Poll, after waiting for a rebalance to end; a short poll may have begun one."""
-        deadline = time.monotonic() + _REBALANCE_PATIENCE_SECONDS
+        deadline = self._monotonic() + _REBALANCE_PATIENCE_SECONDS
         while True:
-            if self._joined(deadline - time.monotonic()):
+            if self._joined(deadline - self._monotonic()):
                 records = self._poll_once(timeout_seconds, max_records)
                 if self._membership is not None:
                     return records
-            if time.monotonic() >= deadline:
+            if self._monotonic() >= deadline:
                 self._membership = None
                 return {}
 
@@ -188,9 +209,7 @@ class KafkaLog:
         return False
 
     def _poll_once(self, timeout_seconds: float, max_records: int) -> Mapping[Any, list[Any]]:
-        records = self._consumer.poll(
-            timeout_ms=client.milliseconds(timeout_seconds), max_records=max_records
-        )
+        records = self._turns.poll(client.milliseconds(timeout_seconds), max_records, self._listener.fresh)
         # Taken now, and used for the commit: after an eviction a fresh one is (-1, ''), and the broker
         # takes that.
         membership = self._consumer.group_metadata()
@@ -219,7 +238,7 @@ class KafkaLog:
             start = self._consumer.beginning_offsets([topic_partition])[topic_partition]
             end = self._consumer.end_offsets([topic_partition])[topic_partition]
         if found is None:
-            return Position(start)
+            return Position(start, found=False)
         return checked(Position(found.offset, found.metadata or ""), self._events, partition, start, end)
 
     def changelog(self, partition: int, start: int = 0) -> Iterator[Record]:
@@ -250,6 +269,7 @@ class KafkaLog:
     def pause(self, partition: int) -> None:
         """See `Log.pause`."""
         self._consumer.pause(self._partition(partition))
+        self._turns.keep(self._told - {partition})
 
     def resume(self, partition: int) -> None:
         """See `Log.resume`."""
@@ -267,6 +287,7 @@ class KafkaLog:
 
     def send(self, outgoing: Outgoing) -> None:
         """See `Log.send`."""
+        self._written.add(outgoing.topic)
         value = NULL if outgoing.value is None and outgoing.key is None else outgoing.value
         try:  # not `cured`: a context manager a record would cost a tenth of the call
             future = self._producer.send(
@@ -278,6 +299,8 @@ class KafkaLog:
             )
         except errors.KafkaError as error:
             raise client.cure(error, f"sending to {outgoing.topic}") from error
+        except ValueError as error:  # the client's own, for a partition that is not there
+            raise Restart(f"sending to {outgoing.topic} failed ({type(error).__name__})") from error
         self._futures.append(future)
 
     def commit(self, positions: Mapping[int, Position]) -> None:
@@ -291,16 +314,18 @@ class KafkaLog:
             for number, position in positions.items()
         }
         with client.cured("committing a transaction"), self._guarded("committing a transaction"):
-            # Batches that are not sent, or were dropped, do not keep commit_transaction from succeeding
-            # without them.
             self._producer.flush(timeout=self._timeouts.session_seconds)
-            for future in self._futures:
-                if not future.succeeded():
-                    raise future.exception or errors.KafkaTimeoutError("a record was not acknowledged")
+            self._check_sent()
             self._send_offsets(offsets)
             self._producer.commit_transaction()
         self._futures.clear()
         self._open = False
+
+    def _check_sent(self) -> None:
+        """Batches that were not sent, or were dropped, do not keep a commit from succeeding without them."""
+        for future in self._futures:
+            if not future.succeeded():
+                raise future.exception or errors.KafkaTimeoutError("a record was not acknowledged")
 
     def _send_offsets(self, offsets: Mapping[Any, Any]) -> None:
         try:
@@ -314,9 +339,12 @@ class KafkaLog:
         self._discard_producer()
         with client.cured("starting anew"), self._guarded("starting anew"):
             self._check_not_fenced()
+            # What is missing is named here: the producer only waits for it, and calls that a time-out.
+            self._reader.require({self._events, *self._written}, self._partitions)
             self._consumer.pause(*self._consumer.assignment())
+            self._turns.keep(())
             self._forget = True
-            self._producer = self._new_producer()
+            self._producer = self._ready_producer()
 
     def _discard_producer(self) -> None:
         producer, self._producer = self._producer, None
@@ -330,16 +358,12 @@ class KafkaLog:
 
         The client keeps a fenced heartbeat to itself, so an idle worker would never notice.
         """
-        self._asked_at = time.monotonic()
+        self._asked_at = self._monotonic()
         mine = self._consumer.group_metadata().member_id
         if mine and any(mine != other for other in self._reader.members(self._group, self._worker_id)):
             raise Fenced(
                 f"another process runs as worker {self._worker_id!r}: give each worker an id of its own"
             )
-
-    def _check_while_idle(self) -> None:
-        with suppress(Restart):  # no answer is no reason to begin anew: it is asked again
-            self._check_not_fenced()
 
     def close(self, *, leave_group: bool = True) -> None:
         """See `Log.close`. A static member does not leave by closing: the group is asked to let it go."""

@@ -3,31 +3,75 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 from kafka import errors
 
 from consumers.kafka_options import KafkaOptions, Timeouts
 from consumers.kafka_python_records import NothingAsNull
-from consumers.log import Fenced, LogError, Restart, Unavailable
+from consumers.log import Fenced, LogError, Reason, Restart, Unavailable
 
 MIB = 1024 * 1024
 
-# Waiting does not help: somebody has to change a setting or a permission.
+# Waiting does not help: this process asks for what this cluster cannot give, and goes on asking.
 _FOR_PEOPLE = (
-    errors.AuthorizationError,
-    errors.SaslAuthenticationFailedError,
     errors.UnsupportedSaslMechanismError,
     errors.UnsupportedVersionError,
     errors.KafkaConfigurationError,
     errors.InvalidSessionTimeoutError,
+    errors.InvalidTransactionTimeoutError,
     errors.InvalidGroupIdError,
     errors.InconsistentGroupProtocolError,
 )
 
-# The cluster may answer again. The two last are not marked as retriable, though they are what a restart
-# looks like.
-_SILENCE = (errors.RetriableError, errors.UnknownBrokerIdError, errors.BrokerNotAvailableError)
+# What somebody has to mend on the cluster, and what the sentence tells them. The first that fits counts.
+_SYSTEMIC: Final[tuple[tuple[Reason, tuple[type[Exception], ...], str], ...]] = (
+    (
+        Reason.NOT_AUTHORIZED,
+        (errors.AuthorizationError, errors.SaslAuthenticationFailedError),
+        "was refused ({kind}): check the Kafka settings and rights",
+    ),
+    (
+        Reason.TOPIC_MISSING,
+        (
+            errors.UnknownTopicOrPartitionError,
+            errors.UnknownTopicIdError,
+            errors.InconsistentTopicIdError,
+        ),
+        "failed, for the topic or a partition of it is not there ({kind}): look at ticketflow topics check",
+    ),
+    (
+        Reason.STORAGE,
+        (
+            errors.KafkaStorageError,
+            errors.LogDirNotFoundError,
+            errors.NotEnoughReplicasError,
+            errors.NotEnoughReplicasAfterAppendError,
+        ),
+        "failed, for the cluster cannot store it ({kind}): look at the brokers' disks and replicas",
+    ),
+    (
+        Reason.REFUSED,
+        (
+            errors.MessageSizeTooLargeError,
+            errors.RecordListTooLargeError,
+            errors.InvalidRecordError,
+            errors.InvalidTimestampError,
+            errors.InvalidTopicError,
+            errors.PolicyViolationError,
+            errors.UnsupportedForMessageFormatError,
+            errors.UnsupportedCompressionTypeError,
+        ),
+        "failed, for the cluster does not take such a record ({kind}): give its topics what ticketflow "
+        "topics check wants",
+    ),
+    (
+        # The two last are not marked as retriable, though they are what a restart looks like.
+        Reason.UNREACHABLE,
+        (errors.RetriableError, errors.UnknownBrokerIdError, errors.BrokerNotAvailableError),
+        "failed because the Kafka cluster does not answer ({kind})",
+    ),
+)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
@@ -43,7 +87,6 @@ def cure(error: Exception, doing: str) -> LogError:
     The client's text may quote a record: only the kind of its error is told.
     """
     kinds = list(_chain(error))
-    name = type(error).__name__
     if any(isinstance(kind, errors.FencedInstanceIdError) for kind in kinds):
         return Fenced("another process runs under this worker's id: give each worker an id of its own")
     for kind in kinds:
@@ -51,9 +94,22 @@ def cure(error: Exception, doing: str) -> LogError:
             return LogError(
                 f"{doing} was refused ({type(kind).__name__}): check the Kafka settings and rights"
             )
-    if isinstance(error, _SILENCE):
-        return Unavailable(f"{doing} failed because the Kafka cluster does not answer ({name})")
-    return Restart(f"{doing} failed ({name})")
+    for reason, types, what in _SYSTEMIC:
+        # What is only silence inside another error may have been anything: the outcome is not known.
+        for kind in kinds[:1] if reason is Reason.UNREACHABLE else kinds:
+            if isinstance(kind, types):
+                return Unavailable(f"{doing} {what.format(kind=_named(kind))}", reason)
+    return Restart(f"{doing} failed ({type(error).__name__})")
+
+
+def _named(error: BaseException) -> str:
+    """The kind of an error, and the topics that a right is missing to: these are all that one carries."""
+    name = type(error).__name__
+    if not isinstance(error, errors.TopicAuthorizationFailedError):
+        return name
+    listed = [topic for each in error.args for topic in (each if isinstance(each, set) else (each,))]
+    topics = sorted(topic for topic in listed if isinstance(topic, str))
+    return f"{name}: {', '.join(topics)}" if topics else name
 
 
 @contextmanager
@@ -63,6 +119,22 @@ def cured(doing: str) -> Iterator[None]:
         yield
     except errors.KafkaError as error:
         raise cure(error, doing) from error
+
+
+def connect(kind: Any, **settings: Any) -> Any:
+    """Make a consumer, producer or admin client, and leave nothing behind where that fails.
+
+    Their constructors begin a thread and keep it when the cluster does not answer: whoever tries again for
+    hours would run out of both threads and files.
+    """
+    made = kind.__new__(kind)
+    try:
+        made.__init__(**settings)
+    except BaseException:
+        if hasattr(made, "_client"):
+            made._client.close()
+        raise
+    return made
 
 
 def milliseconds(seconds: float) -> int:

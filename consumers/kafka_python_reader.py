@@ -2,8 +2,8 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from kafka import (
@@ -19,12 +19,14 @@ from kafka import (
 from consumers import kafka_python_client as client
 from consumers.kafka_options import KafkaOptions, Timeouts
 from consumers.kafka_python_records import NULL, install, sendable
-from consumers.log import Headers, LogError, Position, Record, Unavailable
+from consumers.log import Headers, Position, Reason, Record, Unavailable, missing
 
 _logger = logging.getLogger(__name__)
 
 _POLL_RECORDS = 2_000
-_POLL_SECONDS = 0.05  # a poll that meets nothing but a marker waits for all of it
+_POLL_SECONDS = 0.005
+"""The client sleeps through all of a poll that can fetch nothing yet, such as the first one after a seek, and
+of one that meets nothing but a marker. Most readings are short: this is what they take longer."""
 _RETRY_SECONDS = 0.1
 _MAX_UNACKNOWLEDGED = 10_000
 
@@ -55,22 +57,41 @@ class KafkaReader:
         self._client_id = client_id
         with client.cured("connecting to Kafka"):
             connection = client.connection(options, self._timeouts, client_id)
-            self._admin = KafkaAdminClient(**connection, retry_backoff_ms=50)
-            self._consumer = self._new_consumer()
+            self._admin = client.connect(KafkaAdminClient, **connection, retry_backoff_ms=50)
+            with ExitStack() as undo:
+                undo.callback(self._admin.close)
+                self._consumer = self._new_consumer()
+                undo.pop_all()
         self._idle: list[Any] = []
 
     def _new_consumer(self) -> Any:
         settings = client.consumer(self._options, self._timeouts, self._client_id)
         # A reader is not the engine: it begins where the topic begins by now.
-        return KafkaConsumer(**settings, group_id=None, auto_offset_reset="earliest")
+        return client.connect(KafkaConsumer, **settings, group_id=None, auto_offset_reset="earliest")
 
     def partitions(self, topic: str) -> int:
         """See `Reader.partitions`."""
         with client.cured(f"looking up topic {topic}"):
             found = self._consumer.partitions_for_topic(topic)
         if not found:
-            raise LogError(f"there is no topic {topic}: create it first (ticketflow topics create)")
+            raise missing(topic)
         return len(found)
+
+    def require(self, topics: Collection[str], partitions: int) -> None:
+        """Make sure that these topics are there, with so many partitions each. Raises Unavailable."""
+        with client.cured("looking up the topics"):
+            for topic in self._admin.describe_topics(sorted(topics)):
+                kind = errors.for_code(topic["error_code"])
+                if kind is errors.UnknownTopicOrPartitionError:
+                    raise missing(topic["name"])
+                if kind is not errors.NoError:
+                    raise kind(topic["name"])
+                if len(topic["partitions"]) != partitions:
+                    raise Unavailable(
+                        f"the topic {topic['name']} has {len(topic['partitions'])} partitions instead of "
+                        f"{partitions}: it was made anew; look at ticketflow topics check",
+                        Reason.TOPICS_DISAGREE,
+                    )
 
     def _all(self, topic: str) -> list[Any]:
         return [TopicPartition(topic, number) for number in range(self.partitions(topic))]
@@ -140,11 +161,11 @@ class KafkaReader:
     def _batches(self, consumer: Any, asked: Any, end: int) -> Iterator[list[Any]]:
         position = consumer.position(asked)
         moved_at = time.monotonic()
+        most = 1  # who only wants the first record is given no thousands, which may inflate to gibibytes
         while position < end:
             with client.cured(f"reading {asked.topic}"):
-                polled = consumer.poll(
-                    timeout_ms=client.milliseconds(_POLL_SECONDS), max_records=_POLL_RECORDS
-                )
+                polled = consumer.poll(timeout_ms=client.milliseconds(_POLL_SECONDS), max_records=most)
+                most = min(most * 4, _POLL_RECORDS)
                 before, position = position, consumer.position(asked)
             if position is None:  # it was reset to the start of the topic, which is being looked up
                 position = before
@@ -219,7 +240,9 @@ class KafkaPublisher:
         self._futures: list[Any] = []
         with client.cured("connecting to Kafka"):
             settings = client.producer(options, self._timeouts, client_id)
-            self._producer = KafkaProducer(**settings, linger_ms=client.milliseconds(linger_seconds))
+            self._producer = client.connect(
+                KafkaProducer, **settings, linger_ms=client.milliseconds(linger_seconds)
+            )
 
     def send(
         self,

@@ -4,9 +4,9 @@ Whatever arrives must be readable, for one record must not stop a partition, and
 its key, value and headers as received. The client, however, - stops for good at a record with a header name
 that is not UTF-8 (`DefaultRecordBatch._read_msg`); - refuses to send a header without a value
 (`KafkaProducer.send`), and to encode a name of the first kind; - refuses to send a record with neither key
-nor value (`KafkaProducer.send`). The first two need a method of the client replaced, once for the process.
-What they do for every other record is what they did before. The tests of the contract send and read all
-three.
+nor value (`KafkaProducer.send`). The first two need a method of the client replaced, once for the process,
+and so does the inflating of what is compressed (`kafka_python_inflate.py`). What they do for every other
+record is what they did before. The tests of the contract send and read all three.
 """
 
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from kafka import Serializer
 from kafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 
+from consumers.kafka_python_inflate import begin, bounded_record
 from consumers.log import Headers
 
 _NOTHING = b""  # stands for a missing header value until the record is encoded
@@ -73,6 +74,8 @@ _append_strictly = DefaultRecordBatchBuilder.append
 
 
 def _read_msg(batch: Any) -> Any:
+    if (record := bounded_record(batch)) is not None:
+        return record
     try:
         return _read_strictly(batch)
     except UnicodeDecodeError:  # the position has not moved
@@ -87,6 +90,7 @@ def _append(builder: Any, offset: Any, timestamp: Any, key: Any, value: Any, hea
 
 
 def install() -> None:
-    """Replace the two methods; again and again does no harm."""
+    """Replace the methods; again and again does no harm."""
+    DefaultRecordBatch._maybe_uncompress = begin
     DefaultRecordBatch._read_msg = _read_msg
     DefaultRecordBatchBuilder.append = _append

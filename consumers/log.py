@@ -19,7 +19,8 @@ assigned.
 import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from enum import StrEnum
+from typing import NamedTuple, Protocol, Self
 
 _logger = logging.getLogger(__name__)
 
@@ -32,15 +33,44 @@ class Fenced(LogError):  # noqa: N818 (named by its cure, as every error of ours
     """Another process runs under this worker's id: end this one."""
 
 
+class Reason(StrEnum):
+    """What keeps the log from going on. It is a metric's label, so the set is closed."""
+
+    UNREACHABLE = "unreachable"
+    """The cluster does not answer."""
+    TOPIC_MISSING = "topic_missing"
+    """A topic, or one of its partitions, is not there."""
+    NOT_AUTHORIZED = "not_authorized"
+    """The right to a topic, the group or the transactional id is missing, or the login was refused."""
+    STORAGE = "storage"
+    """A broker cannot store: its disk is full or has failed, or too few replicas are in sync."""
+    REFUSED = "refused"
+    """The cluster does not take a record: its limits or its rules are against it."""
+    TOPICS_DISAGREE = "topics_disagree"
+    """Topics and positions do not belong together: one was made anew, or lost records."""
+    UNCERTAIN = "uncertain"
+    """None of these is known; a transaction was refused, or its outcome is not known."""
+
+
 class Restart(LogError):  # noqa: N818 (see Fenced)
     """What happened to the open transaction is unknown, or it is certain that it was refused.
 
     The cure: throw away everything in memory, call `Log.reset`, restore.
     """
 
+    reason = Reason.UNCERTAIN
+
 
 class Unavailable(Restart):
-    """The cluster does not answer. The same cure as `Restart`, after a back-off."""
+    """Something outside this process keeps the log from going on, whatever the record.
+
+    The same cure as `Restart`, after a back-off, again and again until somebody has mended it: the sentence
+    says what. No record is to blame, so none may be refused for it.
+    """
+
+    def __init__(self, sentence: str, reason: Reason = Reason.UNREACHABLE) -> None:
+        super().__init__(sentence)
+        self.reason = reason
 
 
 # Names of headers are UTF-8 in Kafka's protocol, but no broker checks that. Bytes that are not UTF-8 arrive
@@ -49,9 +79,25 @@ class Unavailable(Restart):
 Headers = tuple[tuple[str, bytes | None], ...]
 
 
+class Excerpt(bytes):
+    """The beginning of what is too long to hold. `size`, in bytes, and `sha256`, in hex, are those of all."""
+
+    size: int
+    sha256: str
+
+    def __new__(cls, kept: bytes, size: int, sha256: str) -> Self:
+        """Take what is kept."""
+        made = super().__new__(cls, kept)
+        made.size, made.sha256 = size, sha256
+        return made
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A record as it was read. `timestamp_us`: microseconds since the epoch (Kafka has milliseconds)."""
+    """A record as it was read. `timestamp_us`: microseconds since the epoch (Kafka has milliseconds).
+
+    Where it is longer than a topic takes uncompressed, key, value or headers' values may be excerpts.
+    """
 
     topic: str
     partition: int
@@ -75,10 +121,14 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """How far a partition's input is done: the next offset to read, and what the engine noted beside it."""
+    """How far a partition's input is done: the next offset to read, and what the engine noted beside it.
+
+    `found`: it was committed; else nothing was, and it is where the topic begins.
+    """
 
     offset: int
     metadata: str = ""
+    found: bool = field(default=True, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +161,11 @@ class Log(Protocol):
         """
 
     def committed(self, partition: int) -> Position:
-        """Return the position last committed for a partition, or its earliest offset with no metadata.
+        """Return the position last committed for a partition, or its earliest offset, not `found`.
 
         Waits until transactions that are about to commit a position have ended. Where records were deleted
         before they were processed, it says so in the log and returns the earliest offset that is left.
-        Raises Unavailable, and LogError where the topic ends before the position: it was made anew, or lost
-        records.
+        Raises Unavailable, also where the topic ends before the position: it was made anew, or lost records.
         """
 
     def changelog(self, partition: int, start: int = 0) -> Iterator[Record]:
@@ -174,7 +223,7 @@ class Reader(Protocol):
     """Reading topics outside any group: committed records only, to the end as of now."""
 
     def partitions(self, topic: str) -> int:
-        """Return the number of partitions. Raises LogError where there is no such topic."""
+        """Return the number of partitions. Raises Unavailable, also where there is no such topic."""
 
     def beginnings(self, topic: str) -> dict[int, int]:
         """Return, by partition, the earliest offset that is still kept."""
@@ -191,6 +240,49 @@ class Reader(Protocol):
 
     def committed(self, group: str, topic: str) -> dict[int, Position]:
         """Return, by partition, the positions that a group has committed, where it has."""
+
+    def close(self) -> None:
+        """Let go of the connections."""
+
+
+class Place(NamedTuple):
+    """A partition of a topic."""
+
+    topic: str
+    partition: int
+
+
+class Feed(Protocol):
+    """Following partitions outside any group: committed records only, as they come.
+
+    Who follows keeps its own positions, beside what it made of the records (`consumers.checkpoint`).
+    """
+
+    @property
+    def cluster(self) -> str:
+        """The cluster's id: positions mean nothing on another one."""
+
+    def beginnings(self, topics: Collection[str]) -> dict[Place, int]:
+        """Return the earliest offset that is kept of every partition. Raises Unavailable."""
+
+    def follow(self, starts: Mapping[Place, int]) -> None:
+        """Follow these partitions and no others, each from its offset.
+
+        Where records were deleted before that, it says so in the log and begins with the earliest that are
+        left. Raises Unavailable, also where a topic ends before the offset.
+        """
+
+    def poll(self, timeout_seconds: float, max_records: int) -> Sequence[Record]:
+        """Wait up to `timeout_seconds` for at most `max_records` records; a partition's are in order.
+
+        Raises Unavailable, Restart (follow again from what was kept), LogError.
+        """
+
+    def positions(self) -> dict[Place, int]:
+        """Return where each partition is read on; everything before was polled."""
+
+    def ends(self) -> dict[Place, int]:
+        """Return the last stable offset, as of now, of each partition followed. Raises Unavailable."""
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -219,12 +311,20 @@ class Publisher(Protocol):
         """Let go of the connections; what was not flushed may be lost."""
 
 
+def missing(topic: str) -> Unavailable:
+    """Return the error that names a topic which is not there."""
+    return Unavailable(
+        f"there is no topic {topic}: create it first (ticketflow topics create)", Reason.TOPIC_MISSING
+    )
+
+
 def checked(position: Position, topic: str, partition: int, start: int, end: int) -> Position:
     """Return where to read on, given a committed position and what the topic has. See `Log.committed`."""
     if position.offset > end:
-        raise LogError(
+        raise Unavailable(
             f"partition {partition} of {topic} was read up to {position.offset} but ends at {end}: the topic "
-            "was made anew or lost records; restore it, or use another topic prefix"
+            "was made anew or lost records; restore it, or use another topic prefix",
+            Reason.TOPICS_DISAGREE,
         )
     if position.offset < start:
         _logger.error(

@@ -10,6 +10,7 @@ Nothing here reads a clock or starts a thread. To inject a fault override `Memor
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from consumers import log
 from consumers.log import Headers, LogError, Outgoing, Polled, Position, Record, Restart, Unavailable, checked
 from consumers.memory_group import Member, MemoryGroup
 from schemas.topics import partition_for
@@ -56,9 +57,9 @@ class MemoryBroker:
         self._now_us = now_us
 
     def topic(self, name: str) -> list[Partition]:
-        """Return a topic's partitions. Raises LogError where there is no such topic."""
+        """Return a topic's partitions. Raises Unavailable where there is no such topic."""
         if name not in self._topics:
-            raise LogError(f"there is no topic {name}: create it first")
+            raise log.missing(name)
         return self._topics[name]
 
     def group(self, name: str, topic: str) -> MemoryGroup:
@@ -77,10 +78,15 @@ class MemoryBroker:
         partition: int = 0,
     ) -> int:
         """Write a record outside any transaction, and return its offset."""
-        target = self.topic(topic)[partition]
-        offset = target.end
-        stamp = self._now_us() if timestamp_us is None else timestamp_us
-        target.slots.append(Record(topic, partition, offset, stamp, key, value, headers))
+        stamp_us = self._now_us() if timestamp_us is None else timestamp_us
+        return self._store(Outgoing(topic, partition, key, value, headers), stamp_us)
+
+    def _store(self, out: Outgoing, stamp_us: int) -> int:
+        """Put a record at the end of its partition, and return its offset."""
+        partition = self.topic(out.topic)[out.partition]
+        offset = partition.end
+        record = Record(out.topic, out.partition, offset, stamp_us, out.key, out.value, out.headers)
+        partition.slots.append(record)
         return offset
 
     def delete_before(self, topic: str, partition: int, offset: int) -> None:
@@ -113,12 +119,8 @@ class MemoryBroker:
             partition = self.topic(out.topic)[out.partition]
             partition.open[transaction.transactional_id] = partition.end
             span = transaction.spans[where] = (partition, [])
-        partition, offsets = span
-        offset = partition.start + len(partition.slots)
-        partition.slots.append(
-            Record(out.topic, out.partition, offset, self._now_us(), out.key, out.value, out.headers)
-        )
-        offsets.append(offset)
+        _, offsets = span
+        offsets.append(self._store(out, self._now_us()))
 
     def stage(self, transaction: Transaction, group: MemoryGroup, positions: Mapping[int, Position]) -> None:
         """First step of a commit: add the positions to the transaction. Raises Restart when fenced."""
@@ -251,7 +253,7 @@ class MemoryLog:
             raise Unavailable(f"a transaction is committing a position of partition {partition}: ask again")
         position, events = self._group.positions.get(partition), self._events[partition]
         if position is None:
-            return Position(events.start)
+            return Position(events.start, found=False)
         return checked(position, self._events_name, partition, events.start, events.stable)
 
     def changelog(self, partition: int, start: int = 0) -> Iterator[Record]:

@@ -10,7 +10,7 @@ from heapq import heapify, heappop, heappush
 
 from pydantic import BaseModel
 
-from consumers.log import Log, Record
+from consumers.log import Log, Reason, Record, Unavailable
 from schemas.instants import EARLIEST, from_epoch, to_epoch
 from schemas.state import Ticket
 from workflow.due import Due, next_due
@@ -101,6 +101,11 @@ class Partition:
                 self._tickets[ticket_id] = ticket
         self._overlay = {}
 
+    def restored(self, ticket: Ticket) -> None:
+        """Take in a ticket as the changelog has it."""
+        self._tickets[ticket.ticket_id] = ticket
+        self.index.set(ticket.ticket_id, next_due(ticket, self.policies))
+
     def arrived(self, record: Record) -> datetime:
         """The record's arrival: within a partition time never goes back."""
         self.arrival = max(self.arrival, from_epoch(record.timestamp_us))
@@ -109,26 +114,69 @@ class Partition:
 
     @property
     def metadata(self) -> str:
-        """What the committed offset carries: the running arrival in microseconds since the epoch."""
-        return str(to_epoch(self.arrival))
+        """What the committed offset carries: the running arrival, and how many tickets the state then has.
+
+        Microseconds since the epoch, a space, a number.
+        """
+        gained = sum((ticket is not None) - (name in self._tickets) for name, ticket in self._overlay.items())
+        return f"{to_epoch(self.arrival)} {len(self._tickets) + gained}"
 
 
-def restore(number: int, log: Log, policies: Policies) -> Partition:
+class Restoration:
     """A partition as the log has it: committed position, tickets from the changelog, what is due.
 
-    Leaves the log sought to the position and delivering. Raises Unavailable, UnknownPolicyVersion.
+    It goes on in steps, so that whoever restores goes on polling, too: a large partition takes longer than
+    the group waits for a member.
     """
-    position = log.committed(number)
-    partition = Partition(number, policies, offset=position.offset)
-    if position.metadata:
-        partition.arrival = from_epoch(int(position.metadata))
-    for ticket_id, value in _latest_states(log, number).items():
-        ticket = read_state(value)
-        partition._tickets[ticket_id] = ticket
-        partition.index.set(ticket_id, next_due(ticket, policies))
-    log.seek(number, position.offset)
-    log.resume(number)
-    return partition
+
+    def __init__(self, number: int, log: Log, policies: Policies) -> None:
+        self.partition = Partition(number, policies)
+        self._log = log
+        self._steps = self._run()
+
+    def advance(self, steps: int) -> bool:
+        """Go so many steps, a record of the changelog or a ticket each; True once all is done.
+
+        Then the log is sought to the position and delivers. Raises Unavailable, UnknownPolicyVersion.
+        """
+        return any(next(self._steps, True) for _ in range(steps))
+
+    def _run(self) -> Iterator[bool]:
+        partition, log = self.partition, self._log
+        position = log.committed(partition.number)
+        arrival, _, tickets = position.metadata.partition(" ")
+        partition.offset = position.offset
+        if arrival:
+            partition.arrival = from_epoch(int(arrival))
+        states: dict[str, bytes] = {}
+        for record in log.changelog(partition.number):
+            if not position.found:
+                raise Unavailable(_NO_POSITION.format(partition.number), Reason.TOPICS_DISAGREE)
+            _note(record, states)
+            yield False
+        if tickets and int(tickets) != len(states):
+            raise Unavailable(
+                _OTHER_STATE.format(partition.number, len(states), tickets), Reason.TOPICS_DISAGREE
+            )
+        while states:  # one is let go of as the other is made: both at once would be twice the memory
+            ticket = read_state(states.popitem()[1])
+            partition.restored(ticket)
+            yield False
+        log.seek(partition.number, partition.offset)
+        log.resume(partition.number)
+
+
+# What a transaction writes to the state it commits with a position, so the one is never there without the
+# other. Deciding events without their tickets would refuse every one of them.
+_NO_POSITION = (
+    "the group has no position in partition {} of the events, though the state has tickets of it: the events "
+    "topic was made anew, or the positions were lost; restore it, set the positions, or use another topic "
+    "prefix"
+)
+_OTHER_STATE = (
+    "partition {} of the state has {} tickets where {} were written: the state topic was made anew or lost "
+    "records; restore it, or use another topic prefix"
+)
 
 
 class _StateEvent(BaseModel):
@@ -140,14 +188,11 @@ def read_state(value: bytes) -> Ticket:
     return _StateEvent.model_validate_json(value).data
 
 
-def _latest_states(log: Log, number: int) -> dict[str, bytes]:
-    states: dict[str, bytes] = {}
-    for record in log.changelog(number):
-        if record.key is None:
-            continue
-        ticket_id = record.key.decode()
-        if record.value is None:
-            states.pop(ticket_id, None)
-        else:
-            states[ticket_id] = record.value
-    return states
+def _note(record: Record, states: dict[str, bytes]) -> None:
+    if record.key is None:
+        return
+    ticket_id = record.key.decode()
+    if record.value is None:
+        states.pop(ticket_id, None)
+    else:
+        states[ticket_id] = record.value

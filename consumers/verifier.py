@@ -1,9 +1,10 @@
 """Checks the laws on the topics themselves: conservation, order, firing once, fold, the same decisions.
 
-What is read is cut so that a worker may go on meanwhile. The committed offsets are asked for first; then
-every topic is read to its end as of then, so that all outputs of the events before those offsets are among
-what is read. The journal is walked up to the first record that follows from a later event, and read to its
-end once more after everything else, so that outputs of later causes are known as such.
+What is read is cut so that a worker may go on meanwhile. The committed offsets are asked for first, then the
+end of the journal; then its open transactions are waited for, and then every other topic is read to its end
+as of then, so that all outputs of what is in the journal are among what is read. The journal is walked up to
+the first record that follows from a later event, and read to its end once more after everything else, so that
+outputs of later causes are known as such.
 """
 
 from collections.abc import Iterator, Mapping
@@ -67,6 +68,7 @@ class Verifier:
         counts = Counts(number, first, first if position is None else position.offset)
         place = Place(self._prefix, number, self._reader.partitions(self._events), counts, self._findings)
         journal = self._journal(number, counts.committed, complete=kept[Topic.JOURNAL] == 0)
+        self._settle(number)
         alive: dict[str, Cause] = {}
         outputs = {
             Topic.NOTIFICATIONS: self._outputs(Topic.NOTIFICATIONS, number, kept),
@@ -74,7 +76,7 @@ class Verifier:
             Topic.STATE: Outputs(watched(self._read(Topic.STATE, number), alive), complete=False),
         }
         letters = DeadLetters(
-            self._read(Topic.DEAD_LETTER, number), self._events, number, kept[Topic.DEAD_LETTER] == 0
+            self._read(Topic.DEAD_LETTER, number), self._prefix, number, kept[Topic.DEAD_LETTER] == 0
         )
         records = self._read(Topic.EVENTS, number, first)
         events = Events(place, records, letters, self._renderer, self._absorptions)
@@ -98,6 +100,12 @@ class Verifier:
             ahead,
             complete,
         )
+
+    def _settle(self, number: int) -> None:
+        """Wait for the transactions that are open in the journal: their other records may be written yet."""
+        stable = self._reader.ends(topic_name(self._prefix, Topic.JOURNAL))[number]
+        for _ in self._read(Topic.JOURNAL, number, stable):
+            pass
 
     def _check_absorbed(self) -> None:
         """Compare the absorbed events of all partitions with the merges that give them."""

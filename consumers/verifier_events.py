@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
 
+from consumers.dead_letters import refusal
 from consumers.log import Record
 from consumers.processor import Renderer
 from consumers.verifier_compare import Absorptions, Place, fingerprint, same
@@ -143,5 +144,5 @@ class Events:
 
 def letter_code(letter: Record) -> str:
     """The code that a dead letter says; `another code` where it is none of ours."""
-    said = (dict(letter.headers).get("dlq.errors.code") or b"").decode("utf-8", "replace")
-    return said if said in set(Code) else "another code"
+    said = refusal(letter)
+    return said.code if said is not None and said.code in set(Code) else "another code"

@@ -7,7 +7,9 @@ from typing import Any, Final, NamedTuple
 
 from pydantic_core import from_json
 
+from consumers.dead_letters import refusal
 from consumers.log import Record
+from schemas.topics import Topic, topic_name
 
 WINDOW: Final = 10_000
 """How many records of an output are kept while their cause is looked for.
@@ -131,10 +133,13 @@ class Letter(NamedTuple):
 
 @dataclass(slots=True)
 class DeadLetters:
-    """The dead letters of a partition, in the order of the records that they are about."""
+    """The dead letters of a partition, in the order of the records that they are about.
+
+    Those about another topic with the prefix are a subscriber's: no law speaks of them.
+    """
 
     records: Iterator[Record]
-    events: str
+    prefix: str
     partition: int
     complete: bool
     met: bool = False
@@ -162,17 +167,18 @@ class DeadLetters:
 
     def _peek(self) -> Letter | None:
         if self._next is None:
-            record = next(self.records, None)
-            self._next = None if record is None else Letter(record, self._offset(record))
+            self._next = next(filter(None, map(self._letter, self.records)), None)
         return self._next
 
-    def _offset(self, record: Record) -> int | None:
-        headers = dict(record.headers)  # of repeated headers the last one counts
-        place = (headers.get("dlq.errors.topic"), headers.get("dlq.errors.partition"))
-        offset = headers.get("dlq.errors.offset") or b""
-        if place != (self.events.encode(), str(self.partition).encode()) or not offset.isdigit():
+    def _letter(self, record: Record) -> Letter | None:
+        """The letter, unless it is a subscriber's."""
+        said = refusal(record)
+        if said is None:
+            return Letter(record, None)
+        if said.topic in (topic_name(self.prefix, topic) for topic in Topic if topic is not Topic.EVENTS):
             return None
-        return int(offset) if len(offset) < 19 else None
+        ours = (topic_name(self.prefix, Topic.EVENTS), self.partition)
+        return Letter(record, said.offset if (said.topic, said.partition) == ours else None)
 
 
 def scout(records: Iterator[Record], committed: int) -> Iterator[tuple[int, int]]:

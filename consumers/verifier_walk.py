@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from consumers.log import Record
 from consumers.verifier_compare import Comparison, Place
@@ -22,7 +22,7 @@ from consumers.verifier_report import Law
 from consumers.verifier_streams import Cause
 from schemas.envelope import BadRecord, Event
 from schemas.instants import seconds
-from schemas.records import ClockCause, EventCause, JournalEntry
+from schemas.records import ClockCause, EventCause, JournalEntry, read_journal
 from schemas.state import Ticket
 from schemas.topics import Topic
 from workflow.decide import Accepted, Arrived, Duplicate, Rejected, decide, decide_due
@@ -46,11 +46,6 @@ class Life:
     mode: Mode
     seq: int
     ticket: Ticket | None
-
-
-class _JournalEvent(BaseModel):
-    id: str
-    data: JournalEntry
 
 
 @dataclass(slots=True)
@@ -115,7 +110,7 @@ class Walk:
     def _entry(self, record: Record) -> JournalEntry | None:
         """The entry in a journal record; None where it is none of this partition, and that is said."""
         try:
-            event = _JournalEvent.model_validate_json(record.value or b"")
+            event = read_journal(record.value)
         except ValidationError:
             self._found(Law.FOLD, record, None, "it is no journal record")
             return None

@@ -15,9 +15,20 @@ from typing import Annotated
 
 import typer
 
-from ops import failures
-from ops.cli_base import Json, example, failed, group, print_json, settings_of
-from ops.cli_groups import policy, schemas, ticket, topics
+from ops import cli_services, failures
+from ops.cli_base import Json, Parent, example, failed, group, print_json, settings_of
+from ops.cli_dlq import dlq
+from ops.cli_groups import schemas, topics
+from ops.cli_live import top
+from ops.cli_policy import policy
+from ops.cli_replay import EXAMPLE as REPLAY_EXAMPLE
+from ops.cli_replay import replay
+from ops.cli_report import EPILOG as REPORT_EPILOG
+from ops.cli_report import report
+from ops.cli_simulate import EXAMPLE as SIMULATE_EXAMPLE
+from ops.cli_simulate import simulate
+from ops.cli_ticket import ticket
+from ops.completion import completion, is_question
 
 _MOST_REFUSALS_SHOWN = 100
 
@@ -27,19 +38,19 @@ does, costs a worker a seventh of its time."""
 
 app = group()
 app.add_typer(ticket, name="ticket", help="Look at tickets.")
-app.add_typer(policy, name="policy", help="Look at the promises, and check policy files.")
+app.add_typer(dlq, name="dlq", help="Look at dead letters, and send them again.")
+app.add_typer(policy, name="policy", help="Look at the promises; check and compare policy files.")
 app.add_typer(topics, name="topics", help="Create and check the topics.")
 app.add_typer(schemas, name="schemas", help="Export the schemas of everything on the topics.")
-
-Parent = Annotated[int | None, typer.Option(hidden=True, help="End when this process, our parent, ends.")]
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns its exit status (0 done, 1 failed, 2 wrong usage)."""
     try:
-        from ops.logs import check_package_names
+        if not is_question():  # somebody waits for the answer with a finger on the key: nothing more for it
+            from ops.logs import check_package_names
 
-        check_package_names()
+            check_package_names()
         gc.set_threshold(*_GC_THRESHOLDS)
         # Of the time zones that machines have no two are of the same day, and deadlines depend on them.
         zoneinfo.reset_tzpath(to=())
@@ -84,15 +95,35 @@ def _global(
     context.obj = config
 
 
-@app.command(epilog=example("ticketflow up", "TICKETFLOW_KAFKA_BOOTSTRAP_SERVERS=kafka:9092 ticketflow up"))
-def up(context: typer.Context) -> None:
+@app.command(
+    epilog=example(
+        "ticketflow up", "ticketflow up --demo", "TICKETFLOW_KAFKA_BOOTSTRAP_SERVERS=kafka:9092 ticketflow up"
+    )
+)
+def up(
+    context: typer.Context,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Play a service day, show it live, check it, and end.")
+    ] = False,
+) -> None:
     """Run the whole system on this machine until Ctrl-C.
 
     Starts an embedded broker unless TICKETFLOW_KAFKA_BOOTSTRAP_SERVERS names a cluster, creates the topics,
-    runs a worker, starts again what dies, and says where everything is. Everything is kept below
-    TICKETFLOW_DATA_DIR.
+    runs a worker and the exporter, starts again what dies, and says where everything is. Everything
+    is kept below TICKETFLOW_DATA_DIR.
+
+    --demo plays the service day of examples/service-day, in which 48 hours are two minutes, and ends within
+    three minutes with a summary; it fails if anything in it is not right. Its data is kept apart: in the
+    directory demo below the default one, or on a cluster of yours on topics with the prefix demo, unless
+    you set these.
     """
-    settings = settings_of(context, service=True)
+    settings = settings_of(context, service=not demo)
+    if demo:
+        from ops.demo import perform
+
+        if not perform(settings, context.obj):
+            raise failed()
+        return
     from ops.up import run
 
     run(settings, context.obj)
@@ -122,6 +153,9 @@ def broker(context: typer.Context) -> None:
     from ops.up import run_broker
 
     run_broker(settings, lambda servers: print(servers, flush=True))
+
+
+cli_services.register(app)
 
 
 @app.command(epilog=example("ticketflow publish events.jsonl", "generate-events | ticketflow publish -"))
@@ -160,49 +194,7 @@ def publish(
         print(f"{outcome.sent} events sent.")
 
 
-@app.command(
-    epilog=example(
-        "ticketflow replay events.jsonl --policy new.yaml --until 2026-06-01T00:00:00Z --out replayed"
-    )
-)
-def replay(
-    context: typer.Context,
-    events: Annotated[
-        list[Path], typer.Argument(metavar="EVENTS...", help="JSON Lines of events, in order.")
-    ],
-    until: Annotated[str, typer.Option(metavar="T", help="Fire what is due before this RFC 3339 instant.")],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the results are written.")],
-    policy: Annotated[
-        Path | None,
-        typer.Option(metavar="P", help="A policy file or a folder of versions; else TICKETFLOW_POLICY's."),
-    ] = None,
-    batch: Annotated[int, typer.Option(metavar="N", min=1, help="Records in a transaction.")] = 500,
-    as_json: Json = False,
-) -> None:
-    """Play files of events through the same engine without Kafka, on a clock of their own.
-
-    An event arrives at its time, or at its extension attribute arrivaltime, and never before the one before
-    it. Writes journal.jsonl, notifications.jsonl, metrics.jsonl, state.jsonl and dead-letter.jsonl to DIR.
-    The same events and policy give the same files, whatever --batch.
-    """
-    settings = settings_of(context)
-    from ops.replay import UntilError
-    from ops.replay import replay as replay_files
-
-    try:
-        summary = replay_files(events, policy or settings.policy, until, out, batch)
-    except UntilError as error:
-        raise typer.BadParameter(str(error)) from None
-    if as_json:
-        print_json(summary.as_dict())
-        return
-    rejected = sum(summary.rejected.values())
-    codes = ", ".join(f"{count} {code}" for code, count in sorted(summary.rejected.items()))
-    ends = f"{summary.applied} applied, {summary.duplicate} duplicate, {rejected} rejected"
-    print(f"{summary.lines} events: {ends}.")
-    if rejected:
-        print(f"Rejected: {codes}.")
-    print(f"{summary.firings} clocks fired; {summary.tickets} tickets in the state. Written to {out}.")
+app.command(epilog=REPLAY_EXAMPLE)(replay)
 
 
 @app.command(epilog=example("ticketflow verify", "TICKETFLOW_POLICY=policies ticketflow verify --json"))
@@ -229,6 +221,16 @@ def verify(context: typer.Context, as_json: Json = False) -> None:
     if not report.clean:
         raise failed()
 
+
+app.command(epilog=REPORT_EPILOG)(report)
+app.command(epilog=SIMULATE_EXAMPLE)(simulate)
+app.command(epilog=example("ticketflow top", "ticketflow top --json"))(top)
+app.command(
+    epilog=example(
+        "source <(ticketflow completion bash)     # bash; for zsh the same with zsh",
+        "ticketflow completion fish | source      # fish",
+    )
+)(completion)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -35,6 +35,7 @@ def example(*lines: str) -> str:
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+Parent = Annotated[int | None, typer.Option(hidden=True, help="End when this process, our parent, ends.")]
 
 
 def settings_of(context: typer.Context, *, service: bool = False) -> Settings:

@@ -7,10 +7,11 @@ from contextlib import contextmanager
 
 from consumers.kafka_options import KafkaOptions, Timeouts
 from consumers.kafka_python import KafkaLog
+from consumers.kafka_python_feed import KafkaFeed
 from consumers.kafka_python_reader import KafkaPublisher, KafkaReader
-from consumers.log import Unavailable
-from consumers.watchdog import Watchdog
+from consumers.log import Reason, Unavailable
 from ops import OperationError
+from ops.directories import demo_directory
 from ops.embedded import find_running
 from ops.settings import Settings
 from schemas.topics import Topic, topic_name
@@ -21,9 +22,12 @@ _SHORTEST_STALL_SECONDS = 45.0
 def bootstrap_servers(settings: Settings) -> str:
     """Return the cluster's servers, or those of the embedded broker that runs on the data directory.
 
-    Raises OperationError where neither is there.
+    Where nobody says which directory that is, the demo's broker will do, too. Raises OperationError where
+    none is there.
     """
     servers = settings.kafka_bootstrap_servers or find_running(settings.data_dir)
+    if servers is None and "data_dir" not in settings.model_fields_set:
+        servers = find_running(demo_directory(settings.data_dir))
     if servers is None:
         raise OperationError(
             f"No embedded broker runs on {settings.data_dir}: start one with `ticketflow up` or "
@@ -59,28 +63,36 @@ def timeouts(settings: Settings) -> Timeouts:
     )
 
 
-def worker_log(settings: Settings, servers: str) -> KafkaLog:
-    """Connect a worker. Raises OperationError, LogError."""
+def require_client(settings: Settings) -> None:
+    """Raises OperationError where no worker runs on the client that was chosen."""
     if settings.kafka_client != "kafka-python":
         raise OperationError(
             "No worker of this version runs on librdkafka: set TICKETFLOW_KAFKA_CLIENT to kafka-python."
         )
-    with _answering(servers):
-        return KafkaLog(
-            kafka_options(settings, servers),
-            events=topic_name(settings.topic_prefix, Topic.EVENTS),
-            state=topic_name(settings.topic_prefix, Topic.STATE),
-            group=settings.group_id,
-            worker_id=settings.worker_id,
-            timeouts=timeouts(settings),
-            watchdog=Watchdog(),
-        )
+
+
+def worker_log(settings: Settings, servers: str) -> KafkaLog:
+    """Connect a worker. Raises Unavailable, where trying again may help; LogError."""
+    return KafkaLog(
+        kafka_options(settings, servers),
+        events=topic_name(settings.topic_prefix, Topic.EVENTS),
+        state=topic_name(settings.topic_prefix, Topic.STATE),
+        group=settings.group_id,
+        worker_id=settings.worker_id,
+        timeouts=timeouts(settings),
+    )
 
 
 def reader(settings: Settings, servers: str, client_id: str = "ticketflow-reader") -> KafkaReader:
     """Connect a reader of topics. Raises OperationError, LogError."""
     with _answering(servers):
         return KafkaReader(kafka_options(settings, servers), timeouts=timeouts(settings), client_id=client_id)
+
+
+def feed(settings: Settings, servers: str, client_id: str) -> KafkaFeed:
+    """Connect a feed of topics. Raises OperationError, LogError."""
+    with _answering(servers):
+        return KafkaFeed(kafka_options(settings, servers), timeouts=timeouts(settings), client_id=client_id)
 
 
 def publisher(settings: Settings, servers: str, linger_seconds: float = 0.0) -> KafkaPublisher:
@@ -94,7 +106,9 @@ def publisher(settings: Settings, servers: str, linger_seconds: float = 0.0) -> 
 def _answering(servers: str) -> Iterator[None]:
     try:
         yield
-    except Unavailable:
+    except Unavailable as problem:
+        if problem.reason is not Reason.UNREACHABLE:
+            raise
         raise OperationError(
             f"Kafka does not answer at {servers}: check TICKETFLOW_KAFKA_BOOTSTRAP_SERVERS and its security "
             "settings, and that the broker runs."

@@ -14,6 +14,11 @@ def cache_directory() -> Path | None:
     return _ours("XDG_CACHE_HOME", ".cache")
 
 
+def demo_directory(data_dir: Path) -> Path:
+    """Return where the demo keeps its data if nobody says where: below the directory for data."""
+    return data_dir / "demo"
+
+
 def _ours(variable: str, below_home: str) -> Path | None:
     base = os.environ.get(variable, "")
     if os.path.isabs(base):  # the specification: a relative path counts as not set

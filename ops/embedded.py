@@ -49,6 +49,9 @@ _LOCK_WAIT_SECONDS = _GRACE_SECONDS + 5.0
 """A broker whose starter was killed may take its grace to end; the next start waits for it."""
 _PROBE_SECONDS = 0.05
 _FORMAT_TIMEOUT_SECONDS = 60
+_SERVER = ("-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20")
+_TOOL = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+"""For what ends within a second: thorough compilation and threads that collect take longer than they save."""
 # Another's options for all Java programs could undo the bounded heap, or talk to the console.
 _JAVA_VARIABLES = ("_JAVA_OPTIONS", "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "CLASSPATH")
 
@@ -156,9 +159,9 @@ class EmbeddedBroker:
         write_atomically(self._files.identity, json.dumps({"cluster_id": identity}))
         self._lay_out()
         self._port = self._choose_port()
-        command = [*self._java_command(java, jars), "kafka.Kafka", self._files.properties.name]
+        command = [*self._java_command(java, jars, _SERVER), "kafka.Kafka", self._files.properties.name]
         if read_meta(self._files.data) is None:
-            self._format(self._java_command(java, jars), identity, lock)
+            self._format(self._java_command(java, jars, _TOOL), identity, lock)
         controller_port = _free_port()
         self._files.properties.write_text(
             server_properties(self._port, controller_port, self._files.data.name), "utf-8"
@@ -235,13 +238,12 @@ class EmbeddedBroker:
         wanted += [DEFAULT_PORT] if asked is None else []
         return next((port for port in wanted if _is_free(port)), None) or _free_port()
 
-    def _java_command(self, java: Path, jars: tuple[Path, ...]) -> list[str]:
+    def _java_command(self, java: Path, jars: tuple[Path, ...], ways: tuple[str, ...]) -> list[str]:
         """Return Java with its options and the class path, relative so that no path can break it."""
         return [
             str(java),
             f"-Xmx{self._settings.embedded_heap_mebibytes}m",
-            "-XX:+UseG1GC",
-            "-XX:MaxGCPauseMillis=20",
+            *ways,
             "-XX:+ExitOnOutOfMemoryError",
             "-XX:-UsePerfData",
             "-Djava.awt.headless=true",

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Final
 
+import structlog
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 from ops import OperationError
+
+_log = structlog.get_logger(__name__)
 
 _HOST: Final = "127.0.0.1"
 _PORTS_TRIED: Final = 100
@@ -21,21 +25,25 @@ _POLL_SECONDS: Final = 0.2
 class Endpoint:
     """Serves until it is closed, in threads of its own.
 
-    `alive` and `ready` are asked from those threads, and must only look.
+    `alive` and `not_ready` are asked from those threads, and must only look.
     """
 
     def __init__(
         self,
         registry: CollectorRegistry,
         alive: Callable[[], bool],
-        ready: Callable[[], bool],
+        not_ready: Callable[[], str | None],
         *,
+        setting: str,
         port: int,
         or_next_free: bool,
     ) -> None:
-        """Listen on `port` (0: any free one), `or_next_free` one above. Raises OperationError."""
-        self._registry, self._alive, self._ready = registry, alive, ready
-        self._server = _listen(_handler(self), port, or_next_free=or_next_free)
+        """Listen on `port` (0: any free one), `or_next_free` one above. Raises OperationError.
+
+        `not_ready` is what `/readyz` says, None once it is ready; `setting` names the port in an error.
+        """
+        self._registry, self._alive, self._not_ready = registry, alive, not_ready
+        self._server = _listen(_handler(self), port, setting, or_next_free=or_next_free)
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(_POLL_SECONDS,), name="http", daemon=True
         )
@@ -53,9 +61,9 @@ class Endpoint:
                 encode, content_type = choose_encoder(accept)
                 return 200, content_type, encode(self._registry)
             case "/livez":
-                return _verdict(self._alive(), "alive", "the loop does not turn")
+                return _verdict("alive", None if self._alive() else "the loop does not turn")
             case "/readyz":
-                return _verdict(self._ready(), "ready", "no partition is restored yet")
+                return _verdict("ready", self._not_ready())
         return 404, "text/plain", b"there is /metrics, /livez and /readyz\n"
 
     def close(self) -> None:
@@ -65,8 +73,10 @@ class Endpoint:
         self._thread.join()
 
 
-def _verdict(good: bool, yes: str, no: str) -> tuple[int, str, bytes]:
-    return (200, "text/plain", f"{yes}\n".encode()) if good else (503, "text/plain", f"{no}\n".encode())
+def _verdict(good: str, problem: str | None) -> tuple[int, str, bytes]:
+    if problem is None:
+        return 200, "text/plain", f"{good}\n".encode()
+    return 503, "text/plain", f"{problem}\n".encode()
 
 
 def _handler(endpoint: Endpoint) -> type[BaseHTTPRequestHandler]:
@@ -90,11 +100,14 @@ def _handler(endpoint: Endpoint) -> type[BaseHTTPRequestHandler]:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A client that went away in the middle is no news either."""
+    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002 (the library's)
+        """Log what kept a request from its answer, but for a client that went away in the middle."""
+        problem = sys.exc_info()[1]
+        if not isinstance(problem, OSError):  # its own text may quote a record
+            _log.error("a request was not answered", problem=type(problem).__name__)
 
 
-def _listen(handler: type[BaseHTTPRequestHandler], port: int, *, or_next_free: bool) -> _Server:
+def _listen(handler: type[BaseHTTPRequestHandler], port: int, setting: str, *, or_next_free: bool) -> _Server:
     last = min(port + _PORTS_TRIED, 65_535) if or_next_free and port else port
     reason: str | None = None
     for candidate in range(port, last + 1):
@@ -104,6 +117,5 @@ def _listen(handler: type[BaseHTTPRequestHandler], port: int, *, or_next_free: b
             reason = problem.strerror
     tried = f"Port {port}" if last == port else f"Each port from {port} to {last}"
     raise OperationError(
-        f"{tried} cannot be used for metrics ({reason}): set TICKETFLOW_METRICS_PORT to another port (0: any "
-        "free one)."
+        f"{tried} cannot be used for metrics ({reason}): set {setting} to another port (0: any free one)."
     )

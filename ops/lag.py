@@ -12,6 +12,7 @@ import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from consumers.client_mistakes import outlived
 from consumers.kafka_python_client import cured
 from consumers.log import LogError, Reader
 from ops import OperationError
@@ -20,13 +21,6 @@ from schemas.instants import from_epoch
 _log = structlog.get_logger(__name__)
 
 INTERVAL_SECONDS: Final = 10
-
-_FAILURES: Final = (
-    *(LogError, OperationError, OSError),
-    *(AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError),
-)
-"""What the client raises: its own, cured, and others for what an answer made of its state. Were one
-left to the scheduler, an old figure would stay, and the error's text, which may quote a record, be logged."""
 
 Lags = Mapping[int, tuple[int, float]]
 """By partition: how many records are not committed, and the age of the oldest of them in seconds."""
@@ -88,12 +82,12 @@ class LagSampler:
     def sample(self) -> None:
         """Take one sample now."""
         try:
-            with cured("a sample of the lag"):
+            # Left to the scheduler, an error would keep an old figure and log a text that may quote a record.
+            with outlived(), cured("a sample of the lag"):
                 found = self._sampled()
             self._show(found)
-        except _FAILURES as problem:
-            ours = isinstance(problem, LogError | OperationError)
-            _log.warning("the lag is not known", reason=str(problem) if ours else type(problem).__name__)
+        except (LogError, OperationError) as problem:
+            _log.warning("the lag is not known", reason=str(problem))
             self._show({})
             self._disconnect()
 
@@ -105,7 +99,8 @@ class LagSampler:
     def _disconnect(self) -> None:
         reader, self._reader = self._reader, None
         if reader is not None:
-            with suppress(*_FAILURES), cured("letting go"):  # it may be broken, which is why we let go of it
+            # It may be broken, which is why we let go of it.
+            with suppress(LogError), outlived(), cured("letting go"):
                 reader.close()
 
     def close(self) -> None:

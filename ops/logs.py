@@ -15,7 +15,7 @@ from structlog.typing import Processor
 from ops import OperationError
 
 DISTRIBUTION = "ticketflow"
-PACKAGES = ("schemas", "workflow", "consumers", "producers", "ops")
+PACKAGES = ("schemas", "workflow", "consumers", "producers", "simulator", "ops")
 
 # At INFO these tell of every connection and job; at DEBUG kafka-python prints its passwords, too.
 _NOISY = ("kafka", "apscheduler")

@@ -4,8 +4,9 @@ from importlib import resources
 from pathlib import Path
 
 from ops.settings import SettingsError
-from workflow.policy import Policies
-from workflow.policy_file import PolicyError, Problem, policies
+from workflow import policy_file
+from workflow.policy import Policies, Policy
+from workflow.policy_file import PolicyError, Problem
 
 _DEFAULT = "gosuslugi.yaml"
 _SUFFIXES = (".yaml", ".yml")
@@ -22,15 +23,41 @@ def load(path: Path | None) -> Policies:
         PolicyError: a sentence for each problem, with file and line.
     """
     if path is None:
-        return policies([(_DEFAULT, default_text())])
-    if not path.exists():
-        raise SettingsError(f"There is no policy at {path}: name a policy file, or a folder of versions.")
-    return policies([(str(file), _text(file)) for file in _files(path)])
+        return policy_file.policies([(_DEFAULT, default_text())])
+    return policy_file.policies(_texts(path))
+
+
+def reviewed(path: Path) -> tuple[Policies, tuple[Problem, ...]]:
+    """The versions in a file or folder, and hints: what in them has no effect. Raises as `load`."""
+    return policy_file.reviewed(_texts(path))
+
+
+def last_version(name: str, path: Path | None) -> Policy:
+    """What a file or a folder states (of a folder the version that comes into force last).
+
+    Where there is no such file and the name is that of a version, `policy@version`, it is taken from `path`,
+    as `load` reads it. Raises as `load`.
+    """
+    if "@" in name and not Path(name).exists():
+        versions = {each.label: each for each in load(path).versions}
+        if name in versions:
+            return versions[name]
+        known = ", ".join(versions)
+        raise SettingsError(
+            f"There is no such file, and TICKETFLOW_POLICY has no such version, only {known}."
+        )
+    return load(Path(name)).versions[-1]
 
 
 def default_text() -> str:
     """The default policy as its file states it."""
     return resources.files("workflow.policies").joinpath(_DEFAULT).read_text(encoding="utf-8")
+
+
+def _texts(path: Path) -> list[tuple[str, str]]:
+    if not path.exists():
+        raise SettingsError(f"There is no policy at {path}: name a policy file, or a folder of versions.")
+    return [(str(file), _text(file)) for file in _files(path)]
 
 
 def _files(path: Path) -> list[Path]:

@@ -9,6 +9,7 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
+from schemas.cloudevents import STRUCTURED
 from schemas.topics import Topic, topic_name
 
 _EVENT: Final = (
@@ -21,13 +22,16 @@ _EVENT: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Where everything is. `data_dir` is None with a cluster of somebody else's; `metrics`: not known yet."""
+    """Where everything is. `data_dir` is None with a cluster of somebody else's.
+
+    `metrics`: each program and where its figures are, None where that is not known yet.
+    """
 
     servers: str
     data_dir: Path | None
     prefix: str
     policy: str
-    metrics: str | None
+    metrics: tuple[tuple[str, str | None], ...]
     logs: tuple[Path, ...]
 
 
@@ -54,9 +58,12 @@ def show_warning(sentence: str) -> None:
 def _places(facts: Facts) -> list[tuple[str, str]]:
     topics = ", ".join(topic_name(facts.prefix, topic) for topic in Topic)
     kafka = facts.servers + ("" if facts.data_dir is None else f" (embedded, data in {facts.data_dir})")
-    metrics = facts.metrics or "not there yet: see the worker's log"
-    places = [("Kafka", kafka), ("topics", topics), ("policy", facts.policy), ("metrics", metrics)]
-    return places + [("log" if i == 0 else "", str(log)) for i, log in enumerate(facts.logs)]
+    metrics = [f"{url or 'not there yet: see the log'} ({name})" for name, url in facts.metrics]
+    lists = (("metrics", metrics), ("log", [str(log) for log in facts.logs]))
+    places = [("Kafka", kafka), ("topics", topics), ("policy", facts.policy)]
+    return places + [
+        (title if i == 0 else "", each) for title, found in lists for i, each in enumerate(found)
+    ]
 
 
 def _commands(facts: Facts) -> list[tuple[str, list[str]]]:
@@ -68,7 +75,10 @@ def _commands(facts: Facts) -> list[tuple[str, list[str]]]:
         ("Publish an event, in another terminal:", [f"{event} | {us} publish -"]),
         (
             "or with kcat:",
-            [f"{event} | {kcat} -P -t {events} -k T-1 -X partitioner=murmur2_random"],
+            [
+                f"{event} | {kcat} -P -t {events} -k T-1 -X partitioner=murmur2_random "
+                f"-H content-type={STRUCTURED}"
+            ],
         ),
         (
             "See what became of it:",

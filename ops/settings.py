@@ -85,6 +85,25 @@ class Settings(BaseSettings):
 
     metrics_port: Port = 9465
     exporter_port: Port = 9464
+    notifier_port: Port = 9463
+
+    notifier_language: Literal["ru", "en"] = "ru"
+    notifier_templates: Path | None = None
+    """A directory whose templates stand before ours of the same name."""
+    notifier_max_age_seconds: float = Field(86_400.0, ge=60, le=14 * 86_400)
+    """What is older, from when it was due, is not sent. Notifications are kept for 14 days."""
+    notifier_timeout_seconds: Seconds = 30.0
+    """For each answer of the mail server, and for the webhook's."""
+    notifier_smtp_host: str | None = None
+    notifier_smtp_port: Port | None = None
+    """None: 587 with starttls, 465 with tls, 25 with none."""
+    notifier_smtp_tls: Literal["none", "starttls", "tls"] = "starttls"
+    notifier_smtp_username: str | None = None
+    notifier_smtp_password: SecretStr | None = None
+    notifier_smtp_from: str | None = None
+    notifier_webhook_url: str | None = None
+    notifier_webhook_secret: SecretStr | None = None
+    """`whsec_` and at least 24 bytes in base64 (Standard Webhooks)."""
 
     policy: Path | None = None
     """A policy file, or a folder of versions; None: the default policy, `gosuslugi`."""
@@ -118,7 +137,9 @@ class Settings(BaseSettings):
             raise ValueError("each server is host:port, with commas between")
         return ",".join(names)
 
-    @field_validator("kafka_ssl_cafile", "kafka_ssl_certfile", "kafka_ssl_keyfile", "policy")
+    @field_validator(
+        "kafka_ssl_cafile", "kafka_ssl_certfile", "kafka_ssl_keyfile", "policy", "notifier_templates"
+    )
     @classmethod
     def _exists(cls, path: Path | None) -> Path | None:
         if path is not None and not path.expanduser().exists():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -12,10 +12,12 @@ from rich.text import Text
 
 from consumers.log import Reader
 from consumers.partition import read_state
+from ops.plain_data import as_data
 from schemas.state import PERSONAL_FIELDS, Clock, Ticket
 from schemas.topics import Topic, partition_for, topic_name
 from workflow import durations
 from workflow.policy import Policy, Rule
+from workflow.policy_diff import PolicyDiff
 from workflow.policy_file import Problem
 from workflow.policy_table import promises_table
 
@@ -173,6 +175,32 @@ def show_policy(policy: Policy, others: Sequence[str], console: Console) -> None
 def _cells(markdown: str) -> list[list[str]]:
     lines = [line.strip("| ").split(" | ") for line in markdown.splitlines()]
     return [cells for cells in lines if set(cells) != {"---"}]
+
+
+def diff_json(diff: PolicyDiff) -> dict[str, Any]:
+    """What changes between two versions as data, each promise with its sentence."""
+    promises = [{**as_data(each), "text": str(each)} for each in diff.promises]
+    return {**as_data(diff), "changes_promises": diff.changes_promises, "promises": promises}
+
+
+def diff_lines(diff: PolicyDiff) -> Iterator[str]:
+    """What changes between two versions, for people: what matters first."""
+    yield f"{diff.before} -> {diff.after}"
+    if not diff.changes_promises:
+        yield ""
+        yield "No promise changes."
+    told = [f"{f'{each.becomes}:':<8} {each}" for each in diff.promises]
+    for heading, lines in (
+        ("Promises", told),
+        ("Citizens", diff.citizens),
+        ("Version", diff.version),
+        ("Calendars", diff.calendars),
+        ("Rules", diff.rules),
+    ):
+        if lines:
+            yield ""
+            yield heading
+            yield from (f"  {line}" for line in lines)
 
 
 def problems_json(problems: Sequence[Problem]) -> list[Mapping[str, object]]:

@@ -12,7 +12,8 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from consumers.kafka_options import KafkaOptions, Timeouts
-from consumers.kafka_python_client import connection, milliseconds
+from consumers.kafka_python_client import connect, connection, cure, milliseconds
+from consumers.log import Reason, Unavailable
 from ops import OperationError
 from schemas.topics import Topic, topic_name
 
@@ -27,9 +28,18 @@ class Finding:
 
     sentence: str
     fatal: bool = False
+    missing: bool = False
 
     def __str__(self) -> str:
         return self.sentence
+
+
+class ClusterError(OperationError):
+    """The cluster did not do what was asked, for a reason that may pass."""
+
+    def __init__(self, sentence: str, reason: Reason) -> None:
+        super().__init__(sentence)
+        self.reason = reason
 
 
 def cluster_id(options: KafkaOptions, timeout_seconds: float = 10.0) -> str:
@@ -82,7 +92,11 @@ def check(
         present = [name for name in names if name in existing]
         described = {topic["name"]: topic["partitions"] for topic in _describe(admin, present)}
         configs = _configs(admin, present)
-    found = [Finding(f"The topic {name} is missing.", fatal=True) for name in names if name not in existing]
+    found = [
+        Finding(f"The topic {name} is missing.", fatal=True, missing=True)
+        for name in names
+        if name not in existing
+    ]
     found += _partition_problems(described, partitions)
     for name in present:
         found += _config_problems(name, names[name], configs[name])
@@ -169,17 +183,31 @@ def _admin(options: KafkaOptions, timeout_seconds: float = 10.0) -> Iterator[Any
         "bootstrap_timeout_ms": milliseconds(timeout_seconds),
     }
     try:
-        admin = KafkaAdminClient(**ours)
-    except (KafkaError, OSError, ValueError):  # the latter two: certificates that cannot be loaded
-        raise OperationError(
-            f"Kafka does not answer at {where}: check TICKETFLOW_KAFKA_BOOTSTRAP_SERVERS and its security "
-            "settings, and that the broker runs."
-        ) from None
+        admin = connect(KafkaAdminClient, **ours)
+    except (OSError, ValueError):  # certificates that cannot be loaded
+        raise OperationError(_no_answer(where)) from None
+    except KafkaError as problem:
+        raise _unavailable(_no_answer(where), problem) from None
     try:
         yield admin
     except KafkaError as problem:
-        raise OperationError(
-            f"Kafka at {where} refused an administrative request ({type(problem).__name__})."
+        raise _unavailable(
+            f"Kafka at {where} refused an administrative request ({type(problem).__name__}).", problem
         ) from None
     finally:
         admin.close()
+
+
+def _no_answer(where: str) -> str:
+    return (
+        f"Kafka does not answer at {where}: check TICKETFLOW_KAFKA_BOOTSTRAP_SERVERS and its security "
+        "settings, and that the broker runs."
+    )
+
+
+def _unavailable(sentence: str, problem: KafkaError) -> OperationError:
+    """Return the error with that sentence: one that may pass, or one that waiting does not help."""
+    cured = cure(problem, "an administrative request")
+    return (
+        ClusterError(sentence, cured.reason) if isinstance(cured, Unavailable) else OperationError(sentence)
+    )

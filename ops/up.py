@@ -5,13 +5,13 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from types import FrameType
-from typing import Final
+from types import FrameType, MappingProxyType
+from typing import Final, Protocol
 
 from ops import OperationError, composition, kafka_noise, policies, topics
 from ops.broker_files import BrokerError
@@ -22,31 +22,87 @@ from ops.settings import Settings
 
 _TICK_SECONDS: Final = 0.2
 _START_SCREEN_SECONDS: Final = 30.0
-"""Without a word of the worker until then, the screen is shown without its address."""
+"""Without a word of a program until then, the screen is shown without its address."""
 _BROKER_STARTS: Final = 5
 _BROKER_BACK_OFF_SECONDS: Final = 1.0
 
 
-def programs(config: Path | None) -> tuple[Program, ...]:
+class Companion(Protocol):
+    """What runs beside the programs in a thread of its own, and whose end is the system's."""
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """Settings that the programs get beside those of the caller."""
+
+    def begin(self, servers: str) -> None:
+        """Begin: the topics are there, the programs are about to start. Raises OperationError, LogError."""
+
+    def notice(self, name: str, notice: Notice) -> None:
+        """Hear what a program logs."""
+
+    def started(self, facts: Facts) -> None:
+        """Hear where everything is, once the programs have told where their metrics are."""
+
+    def tell(self, sentence: str) -> None:
+        """Pass on to people what is not as it should be."""
+
+    def ended(self) -> bool:
+        """Whether it is done."""
+
+    def end(self) -> None:
+        """End, if it is not done yet, and return when nothing of it runs any more."""
+
+
+class Resident:
+    """The companion of a system that runs until somebody ends it: it tells people what there is to tell."""
+
+    environment: Mapping[str, str] = MappingProxyType({})
+
+    def begin(self, servers: str) -> None:
+        """See `Companion.begin`."""
+
+    def notice(self, name: str, notice: Notice) -> None:
+        """See `Companion.notice`."""
+
+    def started(self, facts: Facts) -> None:
+        """See `Companion.started`."""
+        show_start(facts)
+
+    def tell(self, sentence: str) -> None:
+        """See `Companion.tell`."""
+        show_warning(sentence)
+
+    def ended(self) -> bool:
+        """See `Companion.ended`."""
+        return False
+
+    def end(self) -> None:
+        """See `Companion.end`."""
+
+
+def programs(config: Path | None, environment: Mapping[str, str]) -> tuple[Program, ...]:
     """What runs beside the broker. They end in reverse order."""
     given = () if config is None else ("--config", str(config.absolute()))
-    return (Program("worker", (*given, "worker")),)
+    return tuple(Program(name, (*given, name), environment) for name in ("worker", "exporter"))
 
 
-def run(settings: Settings, config: Path | None) -> None:
-    """Run the system until SIGINT or SIGTERM, and end it cleanly.
+def run(settings: Settings, config: Path | None, companion: Companion | None = None) -> None:
+    """Run the system until SIGINT or SIGTERM, or the end of its companion, and end it cleanly.
 
     Raises OperationError, PolicyError: what keeps it from starting.
     """
     versions = policies.load(settings.policy)  # before anything is started that would then die of it
+    composition.require_client(settings)
     kafka_noise.limit()
+    beside = companion or Resident()
     broker = None if settings.kafka_bootstrap_servers else EmbeddedBroker(settings)
     with interruptible() as shield:
         try:
             servers = settings.kafka_bootstrap_servers or _started(broker)
-            _prepare(settings, servers)
-            logs = log_directory(settings)
-            _System(settings, broker, servers, versions.labels[-1], logs, programs(config), shield).run()
+            _prepare(settings, servers, beside.tell)
+            policy, logs = versions.labels[-1], log_directory(settings)
+            started = programs(config, beside.environment)
+            _System(settings, broker, servers, policy, logs, started, beside, shield).run()
         except KeyboardInterrupt:
             pass
         finally:
@@ -113,11 +169,11 @@ def _started(broker: EmbeddedBroker | None) -> str:
     return broker.start()
 
 
-def _prepare(settings: Settings, servers: str) -> None:
+def _prepare(settings: Settings, servers: str, tell: Callable[[str], None]) -> None:
     options = composition.kafka_options(settings, servers)
     topics.create(options, settings.topic_prefix, settings.partitions, settings.replication_factor)
     for finding in topics.check(options, settings.topic_prefix):
-        show_warning(finding.sentence)
+        tell(finding.sentence)
 
 
 @dataclass(slots=True)
@@ -130,55 +186,60 @@ class _System:
     policy: str
     logs: Path
     programs: tuple[Program, ...]
+    companion: Companion
     shield: Callable[[], None]
 
     def run(self) -> None:
         notices: SimpleQueue[tuple[str, Notice]] = SimpleQueue()
         children = [
-            Child(program, self.logs, lambda name, notice: notices.put((name, notice)), show_warning)
+            Child(program, self.logs, lambda name, notice: notices.put((name, notice)), self.companion.tell)
             for program in self.programs
         ]
         try:
+            self.companion.begin(self.servers)
             self._look_after(children, notices)
         finally:
             self.shield()
+            self.companion.end()
             for child in reversed(children):
                 child.stop()
 
     def _look_after(self, children: list[Child], notices: SimpleQueue[tuple[str, Notice]]) -> None:
         screen_at = time.monotonic() + _START_SCREEN_SECONDS
         shown = False
-        while True:
+        metrics: dict[str, str] = {}
+        while not self.companion.ended():
             for child in children:
                 child.tend()
-            metrics = self._read(notices)
-            if not shown and (metrics or time.monotonic() > screen_at):
+            metrics.update(self._read(notices))
+            if not shown and (len(metrics) == len(children) or time.monotonic() > screen_at):
                 shown = True
                 self._show(children, metrics)
             self._wait(children)
 
-    def _read(self, notices: SimpleQueue[tuple[str, Notice]]) -> str | None:
-        """Pass on what is loud; return the address of the worker's metrics where it told it."""
-        metrics: str | None = None
+    def _read(self, notices: SimpleQueue[tuple[str, Notice]]) -> dict[str, str]:
+        """Pass on what is loud; return the addresses of the programs' metrics where they told them."""
+        metrics: dict[str, str] = {}
         while True:
             try:
                 name, notice = notices.get_nowait()
             except Empty:
                 return metrics
+            self.companion.notice(name, notice)
             if isinstance(notice.get("metrics"), str):
-                metrics = str(notice["metrics"])
+                metrics[name] = str(notice["metrics"])
             if is_loud(notice):
                 detail = notice.get("reason")
-                show_warning(f"{name}: {notice.get('event')}{f' ({detail})' if detail else ''}")
+                self.companion.tell(f"{name}: {notice.get('event')}{f' ({detail})' if detail else ''}")
 
-    def _show(self, children: list[Child], metrics: str | None) -> None:
-        show_start(
+    def _show(self, children: list[Child], metrics: Mapping[str, str]) -> None:
+        self.companion.started(
             Facts(
                 servers=self.servers,
                 data_dir=None if self.broker is None else self.settings.data_dir,
                 prefix=self.settings.topic_prefix,
                 policy=self.policy,
-                metrics=metrics,
+                metrics=tuple((child.name, metrics.get(child.name)) for child in children),
                 logs=(
                     *(child.log_file for child in children),
                     *(() if self.broker is None else (self.broker.log_file,)),
@@ -191,11 +252,11 @@ class _System:
         if self.broker is None:
             time.sleep(_TICK_SECONDS)
         elif self.broker.wait(_TICK_SECONDS) is not None:
-            show_warning(self.broker.failure())
+            self.companion.tell(self.broker.failure())
             servers = self._broker_again(self.broker)
             if servers != self.servers:
                 self.servers = servers
-                show_warning(f"Kafka now answers at {servers}.")
+                self.companion.tell(f"Kafka now answers at {servers}.")
                 for child in children:
                     child.restart()
 
@@ -207,5 +268,5 @@ class _System:
             except OperationError as problem:
                 if attempt == _BROKER_STARTS - 1:
                     raise
-                show_warning(str(problem))
+                self.companion.tell(str(problem))
         raise AssertionError("the last attempt returns or raises")

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from consumers.log import Headers, Outgoing, Record
-from schemas.envelope import Code, encode
+from consumers.log import Excerpt, Headers, Outgoing, Record
+from schemas.envelope import Code, Undeliverable, encode
 from schemas.instants import format_instant, from_epoch
 from schemas.records import JOURNAL_TYPE, METRIC_TYPE, NOTIFICATION_TYPE, SOURCE, STATE_TYPE
 from schemas.state import Ticket
@@ -79,7 +79,7 @@ class Outbox:
         )
         return Outgoing(topic, partition, key, value, STRUCTURED)
 
-    def dead_letter(self, record: Record, code: Code, message: str) -> Outgoing:
+    def dead_letter(self, record: Record, code: Code | Undeliverable, message: str) -> Outgoing:
         """A refused record as it was received, and why. Of repeated headers the last one counts."""
         key, value, headers, cut = _bounded(record)
         why = (
@@ -116,4 +116,6 @@ def _header(name: str, value: object) -> tuple[str, bytes]:
 
 
 def _cut_headers(value: bytes) -> Headers:
+    if isinstance(value, Excerpt):
+        return _header("size", value.size), _header("sha256", value.sha256)
     return _header("size", len(value)), _header("sha256", hashlib.sha256(value).hexdigest())

@@ -44,6 +44,17 @@ class Code(StrEnum):
     ILLEGAL_TRANSITION = "illegal_transition"
 
 
+class Undeliverable(StrEnum):
+    """Why a notification is a dead letter: the reference notifier's own codes."""
+
+    MALFORMED = "undeliverable_malformed"
+    EXPIRED = "undeliverable_expired"
+    UNKNOWN_PERSON = "undeliverable_unknown_person"
+    NO_ADDRESS = "undeliverable_no_address"
+    REFUSED = "undeliverable_refused"
+    UNRENDERABLE = "undeliverable_unrenderable"
+
+
 @dataclass(frozen=True, slots=True)
 class BadRecord:
     """A record that becomes a dead letter. The message names field and rule, and no value."""

@@ -1,6 +1,10 @@
-"""JSON Schema 2020-12 of everything on the topics, made from the models. Personal fields say `x-personal`."""
+"""JSON Schema 2020-12 of everything on the topics, made from the models. Personal fields say `x-personal`.
 
-from collections.abc import Iterator
+What is sent is closed, as the decoder is: it refuses unknown fields. What is read is open: the contract may
+grow, and a subscriber that validates what it reads must not stumble over a field that it does not know yet.
+"""
+
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import BaseModel
@@ -14,35 +18,55 @@ from schemas.topics import TICKET_ID_PATTERN
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _NAMESPACE = "urn:ticketflow:"
 _ENVELOPE = "envelope.v1"
+_WITHIN_THE_SCHEMA = "#/$defs/{model}"
 
 JsonSchema = dict[str, Any]
 
 
 def json_schemas() -> dict[str, JsonSchema]:
     """Each schema by the name of its file: the `data` of every type, and the envelope around it."""
-    named = {**_data_schemas(), _ENVELOPE: _envelope()}
+    named = {**event_schemas(), **record_schemas()}
+    named[_ENVELOPE] = _envelope_of(list(named))
     return {
         f"{name}.schema.json": {"$schema": DIALECT, "$id": f"{_NAMESPACE}{name}", **schema}
         for name, schema in sorted(named.items())
     }
 
 
-def _models() -> Iterator[tuple[str, type[BaseModel]]]:
-    yield from EVENT_TYPES.items()
-    for record in (JournalEntry, Notification, Metric, Ticket):
-        yield record.record_type, record
+def event_schemas(ref_template: str = _WITHIN_THE_SCHEMA) -> dict[str, JsonSchema]:
+    """The `data` of what channels send, by type. `ref_template`: where a schema's parts, `{model}`, are."""
+    return {name: _schema(model, ref_template) for name, model in EVENT_TYPES.items()}
 
 
-def _data_schemas() -> dict[str, JsonSchema]:
-    schemas = {name: model.model_json_schema(by_alias=True, mode="validation") for name, model in _models()}
+def record_schemas(ref_template: str = _WITHIN_THE_SCHEMA) -> dict[str, JsonSchema]:
+    """The `data` of what subscribers read, by type."""
+    models = (JournalEntry, Notification, Metric, Ticket)
+    schemas = {model.record_type: _open(_schema(model, ref_template)) for model in models}
     for field in PERSONAL_FIELDS:
         schemas[Ticket.record_type]["properties"][field]["x-personal"] = True
     return schemas
 
 
-def _envelope() -> JsonSchema:
+def _schema(model: type[BaseModel], ref_template: str) -> JsonSchema:
+    return model.model_json_schema(by_alias=True, ref_template=ref_template, mode="validation")
+
+
+def _open(schema: Any) -> Any:
+    """Without the ban on further properties, and without `discriminator`, which is OpenAPI's."""
+    if isinstance(schema, list):
+        return [_open(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        name: _open(value)
+        for name, value in schema.items()
+        if name != "discriminator" and (name, value) != ("additionalProperties", False)
+    }
+
+
+def envelope(types: Iterable[str]) -> JsonSchema:
+    """A CloudEvent of one of these types; what its `data` is like is for others to say."""
     text = {"type": "string", "minLength": 1, "maxLength": MAX_SOURCE_CHARACTERS}
-    known = [name for name, _ in _models()]
     return {
         "title": "CloudEvent",
         "description": "A CloudEvents 1.0 event in structured mode, as it stands on the topics.",
@@ -52,7 +76,7 @@ def _envelope() -> JsonSchema:
             "specversion": {"const": "1.0"},
             "id": {**text, "maxLength": MAX_ID_CHARACTERS},
             "source": text,
-            "type": {"enum": known},
+            "type": {"enum": list(types)},
             "subject": {"type": "string", "pattern": TICKET_ID_PATTERN, "description": "The ticket id."},
             "time": {"type": "string", "format": "date-time"},
             "datacontenttype": {"type": "string"},
@@ -63,11 +87,17 @@ def _envelope() -> JsonSchema:
         "additionalProperties": {  # extension attributes
             "type": ["string", "boolean", "integer", "null"],
         },
+    }
+
+
+def _envelope_of(types: list[str]) -> JsonSchema:
+    return {
+        **envelope(types),
         "allOf": [
             {
                 "if": {"properties": {"type": {"const": name}}, "required": ["type"]},
                 "then": {"properties": {"data": {"$ref": f"{_NAMESPACE}{name}"}}},
             }
-            for name in known
+            for name in types
         ],
     }

@@ -64,6 +64,10 @@ def seconds(duration: timedelta) -> float:
     return duration.total_seconds()
 
 
+_LONGEST_KEPT = 32
+_parse_kept = lru_cache(maxsize=8192)(parse_instant)  # a ticket's state names the same instants many times
+
+
 def _validated(value: Any) -> datetime:
     if isinstance(value, datetime):
         if value.tzinfo is not UTC and value.utcoffset() != timedelta(0):
@@ -72,7 +76,8 @@ def _validated(value: Any) -> datetime:
     if not isinstance(value, str):
         raise PydanticCustomError("instant", "must be text: an RFC 3339 date and time with an offset")
     try:
-        return parse_instant(value)
+        # A stranger's fraction may have a million digits: none of these are kept.
+        return _parse_kept(value) if len(value) <= _LONGEST_KEPT else parse_instant(value)
     except ValueError as error:
         raise PydanticCustomError("instant", "{reason}", {"reason": str(error)}) from None
 

@@ -139,6 +139,24 @@ class JournalEntry(Frozen):
         return f"{self.ticket_id}/{self.seq}"
 
 
+class JournalEvent(BaseModel):
+    """What is read of a journal record: the CloudEvents id and the entry; the rest of the envelope is not."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    id: str
+    data: JournalEntry
+
+
+def read_journal(value: bytes | None) -> JournalEvent:
+    """The event in the value of a journal record.
+
+    Raises:
+        ValidationError: it is no journal record.
+    """
+    return JournalEvent.model_validate_json(value or b"")
+
+
 class Template(StrEnum):
     """What a notification says (contract, "Notification")."""
 

@@ -49,12 +49,20 @@ EXPIRED = "expired"
 """The closing reason of a ticket that the engine closed by itself."""
 
 
+class Turn(Frozen):
+    """Where the engine itself, and no event, let a clock stand still or go on (`counts`)."""
+
+    at: Instant
+    counts: bool
+
+
 class Clock(Frozen):
     """The latest cycle of one clock.
 
     `elapsed_seconds` of business time were counted at `since`; what came after is computed. `changed_at` is
-    when an event last changed the clock: for this clock nothing that arrives later counts before. A firing
-    moves neither, nor does the engine's own closing: what arrives later may still count before it.
+    when an event last changed the clock: for this clock nothing that arrives later counts before. What the
+    engine does by itself does not move that: its `turns` since then are kept, in order, so that what an event
+    in between finds counted is known.
     """
 
     clock: str
@@ -66,6 +74,7 @@ class Clock(Frozen):
     elapsed_seconds: float
     since: Instant
     changed_at: Instant
+    turns: tuple[Turn, ...] = ()
     paused: bool = False
     deadline: Instant | None
     verdict: Verdict | None = None
@@ -78,6 +87,11 @@ class Clock(Frozen):
     def running(self) -> bool:
         """Not ended; a paused or breached clock still runs."""
         return self.ended_at is None
+
+    @property
+    def counts(self) -> bool:
+        """It goes: it has neither ended nor is it paused."""
+        return self.running and not self.paused
 
     @property
     def breached(self) -> bool:
@@ -102,10 +116,15 @@ class Mark(Frozen):
 
 
 class Entered(Frozen):
-    """When a ticket entered a state."""
+    """When a ticket entered a state, and in which journal record: that is the order, for events come late.
+
+    `by_engine`: no event led there.
+    """
 
     at: Instant
     state: State
+    seq: int = 0
+    by_engine: bool = False
 
 
 PERSONAL_FIELDS = frozenset(

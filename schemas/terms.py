@@ -144,8 +144,12 @@ OptionalEmail = Annotated[
 OptionalFreeText = Annotated[Annotated[str, Field(max_length=20_000)] | None, PERSONAL, Field(repr=False)]
 OptionalErrorCode = Annotated[Annotated[str, Field(max_length=256)] | None, PERSONAL, Field(repr=False)]
 _Reference = Annotated[str, Field(min_length=1, max_length=2_048, pattern=_NO_CONTROLS)]
+# The first wrong item is enough: an event has room for a hundred thousand, and with sixty such events, each
+# item told, a transaction would take longer than it may.
 OptionalReferences = Annotated[
-    Annotated[tuple[_Reference, ...], Strict(False), Field(max_length=50)] | None, PERSONAL, Field(repr=False)
+    Annotated[tuple[_Reference, ...], Strict(False), Field(max_length=50, fail_fast=True)] | None,
+    PERSONAL,
+    Field(repr=False),
 ]
 
 

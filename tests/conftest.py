@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,6 +30,39 @@ from ops.settings import Settings  # noqa: E402
 
 PARTITIONS = 3
 _serial = itertools.count(1)
+
+_MARKERS = (
+    "law: a property, tried on 200 examples, and on 10,000 with `-m long` (tests/support/laws.py)",
+    "long: takes many minutes; only `-m long` runs it, and every law",
+)
+_LONG_SECONDS = 7200
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the markers known, and decide how many examples a law is tried on."""
+    for marker in _MARKERS:
+        config.addinivalue_line("markers", marker)
+    examples = 10_000 if _is_long(config) else 200
+    hypothesis.settings.register_profile("law", deadline=None, derandomize=True, max_examples=examples)
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest itself takes what `-m` asks for
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """In the long run take the laws, too; else leave out what takes long, unless it was asked for by name."""
+    if _is_long(config):
+        for item in items:
+            if item.get_closest_marker("law"):
+                item.add_marker("long")
+                item.add_marker(pytest.mark.timeout(_LONG_SECONDS))
+    elif not any("::" in argument for argument in config.args):
+        long = [item for item in items if item.get_closest_marker("long")]
+        if long:
+            config.hook.pytest_deselected(items=long)
+            items[:] = [item for item in items if item not in long]
+
+
+def _is_long(config: pytest.Config) -> bool:
+    return re.search(r"(?<!not )\blong\b", config.option.markexpr) is not None
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ from workflow.calendars import (
 from workflow.yaml_reader import Reader
 
 _KEYS: Final = ("timezone", "hours", "holidays", "exceptions")
-_DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _MOST_SHIFTS: Final = 48  # a day; half-hour slots
 _WALL_TIME: Final = re.compile(r"([0-9]{1,2}):([0-5][0-9])")
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -60,8 +60,8 @@ def _zone(reader: Reader, node: Node) -> str | None:
 
 
 def _hours(reader: Reader, node: Node) -> tuple[Shifts, ...]:
-    entries = reader.mapping(node, "`hours`", _DAYS) or {}
-    return tuple(_shifts(reader, entries[day]) if day in entries else CLOSED for day in _DAYS)
+    entries = reader.mapping(node, "`hours`", DAYS) or {}
+    return tuple(_shifts(reader, entries[day]) if day in entries else CLOSED for day in DAYS)
 
 
 def _holidays(reader: Reader, node: Node) -> frozenset[date]:

@@ -132,6 +132,27 @@ class Calendar:
         open_us += sum(map(self._total, range(first, last)))
         return timedelta(microseconds=open_us)
 
+    def stretches(self, start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
+        """The open time between two instants, in order: each stretch from its opening to its closing."""
+        if end <= start:
+            return
+        if self.always:
+            yield start, end
+            return
+        start_us, first = _locate(start)
+        end_us, last = _locate(end)
+        held: tuple[int, int] | None = None
+        for year in range(first, last + 1):
+            block = self._block(year)
+            for i in range(bisect_right(block.ends, start_us), bisect_left(block.starts, end_us)):
+                opens_us, closes_us = max(block.starts[i], start_us), min(block.ends[i], end_us)
+                if held is not None and held[1] < opens_us:
+                    yield _instant(held[0]), _instant(held[1])
+                    held = None
+                held = (opens_us if held is None else held[0], closes_us)  # one may run over New Year
+        if held is not None:
+            yield _instant(held[0]), _instant(held[1])
+
     def is_open(self, at: datetime) -> bool:
         """Whether ``at`` lies in a shift; the closing instant does not."""
         if self.always:

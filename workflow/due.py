@@ -12,7 +12,8 @@ from typing import Final, NamedTuple
 from schemas.instants import format_instant, seconds
 from schemas.records import REOPENING_WINDOW, Change, Role, Told
 from schemas.state import EXPIRED, Clock, State, Ticket
-from workflow.ledger import ZERO, Ledger, add_business, matching_fields
+from workflow.counting import ZERO, goes_from, has_passed, reached
+from workflow.ledger import Ledger, matching_fields
 from workflow.policy import Action, Kind, Policies, Rule
 from workflow.sla import act, finish, stand
 from workflow.states import CLOSE, ESCALATE, next_state
@@ -55,13 +56,12 @@ def _clock_due(ticket: Ticket, clock: Clock, policies: Policies) -> Due | None:
     if not waiting:
         return None
     elapsed = timedelta(seconds=clock.elapsed_seconds)
-    passed = [each for each in waiting if each.at < elapsed or each.at == elapsed > ZERO]
+    passed = [each for each in waiting if has_passed(each.at, elapsed)]
     if passed:
-        at, first = clock.since, min(passed, key=lambda each: each.order)
+        at, first = goes_from(clock), min(passed, key=lambda each: each.order)
     else:
         first = waiting[0]
-        calendar = policy.calendar_of(rule, ticket.region)
-        at = max(add_business(calendar, clock.since, elapsed, first.at), clock.since)
+        at = max(reached(clock, policy.calendar_of(rule, ticket.region), first.at), goes_from(clock))
     return Due(at, ticket.ticket_id, clock.clock, clock.cycle, first.order, first.name)
 
 

@@ -9,14 +9,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from schemas.instants import EARLIEST, LATEST, seconds
+from schemas.instants import seconds
 from schemas.records import Change, ClockChange
 from schemas.state import Clock, Ticket
-from workflow.calendars import Calendar, NeverOpenError
+from workflow.calendars import Calendar
+from workflow.counting import ZERO, add_business, counted, reached
 from workflow.policy import Policies, Policy, Rule, Target
 from workflow.ticket import evolve_clock
-
-ZERO = timedelta(0)
 
 Fields = Mapping[str, str | None]
 """What a rule's `when` may ask of a ticket: category, priority, channel, queue, region."""
@@ -31,21 +30,6 @@ def matching_fields(ticket: Ticket) -> dict[str, str | None]:
         "queue": ticket.queue,
         "region": ticket.region,
     }
-
-
-def add_business(calendar: Calendar, at: datetime, elapsed: timedelta, point: timedelta) -> datetime:
-    """The earliest instant at which `point` of business time has elapsed, when `elapsed` of it has at `at`.
-
-    In the past where more has elapsed than that. What was reached exactly is not put off to the next opening.
-    Where the calendar has not that much open time it is the first or the last instant that we know: no event,
-    however old its time, may stop a partition.
-    """
-    if point == elapsed and elapsed > ZERO:
-        return at
-    try:
-        return calendar.add(at, point - elapsed)
-    except NeverOpenError:
-        return EARLIEST if point < elapsed else LATEST
 
 
 @dataclass(slots=True)
@@ -92,14 +76,7 @@ class Ledger:
 
     def elapsed(self, clock: Clock, at: datetime) -> timedelta:
         """The business time that a clock has counted up to `at`."""
-        counted = timedelta(seconds=clock.elapsed_seconds)
-        if at < clock.since:
-            # The engine's own escalation has paused or resumed it since: before, it did the opposite.
-            return counted - self.calendar(clock).elapsed(at, clock.since) if clock.paused else counted
-        if clock.paused:
-            return counted
-        until = at if clock.ended_at is None else min(at, clock.ended_at)
-        return counted + self.calendar(clock).elapsed(clock.since, until)
+        return counted(clock, self.calendar(clock), at)
 
     def target(self, rule: Rule, at: datetime, elapsed: timedelta) -> timedelta | None:
         """A rule's target, or None where it is an announced instant that nobody has announced."""
@@ -123,18 +100,28 @@ class Ledger:
         self, clock_id: str, cycle: int, change: Change, at: datetime, values: Mapping[str, Any]
     ) -> Clock:
         """Record a change and apply it; returns the clock after it."""
-        entry = ClockChange(clock=clock_id, cycle=cycle, change=change, at=at, **values)
+        return self._apply(ClockChange(clock=clock_id, cycle=cycle, change=change, at=at, **values))
+
+    def _apply(self, entry: ClockChange) -> Clock:
         self.changes.append(entry)
-        clock = evolve_clock(self.clocks.get(clock_id), entry, by_engine=self.by_engine)
-        self.clocks[clock_id] = clock
+        clock = evolve_clock(self.clocks.get(entry.clock), entry, by_engine=self.by_engine)
+        self.clocks[entry.clock] = clock
         return clock
 
     def begin(
-        self, clock_id: str, policy: Policy, rule: Rule, *, by: str, elapsed: timedelta = ZERO
+        self,
+        clock_id: str,
+        policy: Policy,
+        rule: Rule,
+        *,
+        by: str,
+        at: datetime | None = None,
+        elapsed: timedelta = ZERO,
     ) -> Clock | None:
-        """Start the next cycle of a clock; None where its target has not been announced."""
+        """Start the next cycle of a clock, `at` where that is not now; None: its target is not announced."""
         before = self.clocks.get(clock_id)
-        at = self.at if before is None else self.moment(before)
+        if at is None:
+            at = self.at if before is None else self.moment(before)
         target = self.target(rule, at, elapsed)
         if target is None:
             return None
@@ -149,9 +136,57 @@ class Ledger:
         }
         return self.record(clock_id, 1 if before is None else before.cycle + 1, Change.STARTED, at, values)
 
+    def retarget(
+        self, clock: Clock, rule: Rule, *, at: datetime, elapsed: timedelta, target: timedelta
+    ) -> Clock:
+        """Go on under a rule: elapsed stays as counted, the remainder runs under the new one.
+
+        A breach is a fact: its deadline stays, and only the steps move.
+        """
+        return self._set_deadline(
+            clock,
+            Change.RETARGETED,
+            at=at,
+            elapsed_seconds=seconds(elapsed),
+            target_seconds=seconds(target),
+            rule=rule.number,
+        )
+
+    def resume(self, clock: Clock, *, at: datetime, elapsed: timedelta) -> Clock:
+        """Go on after a pause or an end, with what is left; the deadline of a breach stays."""
+        return self._set_deadline(clock, Change.RESUMED, at=at, elapsed_seconds=seconds(elapsed))
+
+    def _set_deadline(self, clock: Clock, change: Change, **values: Any) -> Clock:
+        """Record a change whose deadline follows from how the clock goes on after it."""
+        entry = ClockChange(
+            clock=clock.clock,
+            cycle=clock.cycle,
+            change=change,
+            **{
+                "deadline": clock.deadline,
+                "target_seconds": clock.target_seconds,
+                "rule": clock.rule,
+                "policy": clock.policy,
+                **values,
+            },
+        )
+        then = evolve_clock(clock, entry, by_engine=self.by_engine)
+        if then.paused:
+            entry = entry.model_copy(update={"deadline": None})
+        elif not then.breached:
+            deadline = reached(then, self.calendar(then), timedelta(seconds=then.target_seconds))
+            entry = entry.model_copy(update={"deadline": deadline})
+        return self._apply(entry)
+
     def retract(self, clock: Clock, at: datetime) -> Clock:
-        """Withdraw a verdict by a fact of its own: nothing is ever edited."""
-        return self.change(clock, Change.RETRACTED, at)
+        """Withdraw a verdict by a fact of its own: nothing is ever edited.
+
+        A breach kept its deadline when the clock was retargeted; without the breach what is left counts.
+        """
+        if not clock.breached or not clock.running or clock.paused:
+            return self.change(clock, Change.RETRACTED, at)
+        deadline = reached(clock, self.calendar(clock), timedelta(seconds=clock.target_seconds))
+        return self.change(clock, Change.RETRACTED, at, deadline=deadline)
 
     def breach_is_wrong(self, clock: Clock, at: datetime) -> bool:
         """Whether what counts at `at` shows that the declared breach did not happen."""

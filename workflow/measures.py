@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 from schemas.instants import seconds
-from schemas.records import Change, EventCause, Metric, MetricName, Outcome
+from schemas.records import Change, EventCause, JournalEntry, Metric, MetricName, Outcome
 from schemas.state import EXPIRED, State, Ticket, Verdict
-from workflow.decide import Accepted
 
 NO_REGION: Final = "none"
 """The `region` label of a ticket without one."""
@@ -19,14 +18,30 @@ _OUTCOMES: Final = {
 }
 
 
-def metrics(fact: Accepted) -> list[tuple[str, Metric]]:
+class Fact(Protocol):
+    """A journal entry, and the ticket before and after it (None: not there yet, or gone from the state)."""
+
+    @property
+    def entry(self) -> JournalEntry:
+        """What happened."""
+
+    @property
+    def before(self) -> Ticket | None:
+        """The ticket that it happened to."""
+
+    @property
+    def after(self) -> Ticket | None:
+        """What it made of it."""
+
+
+def metrics(fact: Fact) -> list[tuple[str, Metric]]:
     """The measurements of a fact, each with its record id; labels are the ticket's after it."""
     ticket = fact.after or fact.before
     if ticket is None:
         return []
     found = []
     counts: dict[MetricName, int] = {}
-    common = _labels(ticket)
+    common = labels_of(ticket)
     for name, value, labels in (*_of_ticket(fact, ticket), *_of_clocks(fact)):
         counts[name] = counts.get(name, 0) + 1
         record_id = f"{fact.entry.record_id}/{name}/{counts[name]}"
@@ -36,7 +51,8 @@ def metrics(fact: Accepted) -> list[tuple[str, Metric]]:
     return found
 
 
-def _labels(ticket: Ticket) -> dict[str, str]:
+def labels_of(ticket: Ticket) -> dict[str, str]:
+    """What every measurement of a ticket is counted by."""
     return {
         "category": str(ticket.category),
         "queue": str(ticket.queue),
@@ -51,7 +67,7 @@ def _since(start: datetime, at: datetime) -> float:
     return max(seconds(at - start), 0.0)
 
 
-def _of_ticket(fact: Accepted, ticket: Ticket) -> Iterator[tuple[MetricName, float | int, dict[str, str]]]:
+def _of_ticket(fact: Fact, ticket: Ticket) -> Iterator[tuple[MetricName, float | int, dict[str, str]]]:
     entry, before = fact.entry, fact.before
     if entry.trigger == "assigned" and before is not None and before.assigned_at is None:
         yield MetricName.WAIT_SECONDS, _since(ticket.registered_at, entry.at), {}
@@ -67,7 +83,7 @@ def _of_ticket(fact: Accepted, ticket: Ticket) -> Iterator[tuple[MetricName, flo
         yield MetricName.CORRECTION, 1, {}
 
 
-def _is_repeat_contact(fact: Accepted) -> bool:
+def _is_repeat_contact(fact: Fact) -> bool:
     """A new ticket that follows another, or a citizen who writes or calls about a closed one."""
     if fact.before is None:
         return "follows" in fact.entry.changed
@@ -76,7 +92,7 @@ def _is_repeat_contact(fact: Accepted) -> bool:
     return fact.entry.trigger == "dropped" or fact.entry.changed.get("contacted_by") == "client"
 
 
-def _is_correction(fact: Accepted) -> bool:
+def _is_correction(fact: Fact) -> bool:
     """A verdict was withdrawn, or a person gave the reason of a closing that was the engine's."""
     if any(change.change is Change.RETRACTED for change in fact.entry.clocks):
         return True
@@ -84,7 +100,7 @@ def _is_correction(fact: Accepted) -> bool:
     return replaced and fact.entry.trigger == "closed" and isinstance(fact.entry.cause, EventCause)
 
 
-def _of_clocks(fact: Accepted) -> Iterator[tuple[MetricName, int, dict[str, str]]]:
+def _of_clocks(fact: Fact) -> Iterator[tuple[MetricName, int, dict[str, str]]]:
     for change in fact.entry.clocks:
         outcome = _OUTCOMES.get(change.change)
         if change.change is Change.RETRACTED:
@@ -93,7 +109,7 @@ def _of_clocks(fact: Accepted) -> Iterator[tuple[MetricName, int, dict[str, str]
             yield MetricName.CLOCK_OUTCOME, 1, {"clock": change.clock, "outcome": str(outcome)}
 
 
-def _withdrawn(fact: Accepted, clock_id: str) -> Outcome:
+def _withdrawn(fact: Fact, clock_id: str) -> Outcome:
     clock = None if fact.before is None else fact.before.clock(clock_id)
     was_met = clock is not None and clock.verdict is Verdict.MET
     return Outcome.UNMET if was_met else Outcome.RETRACTED

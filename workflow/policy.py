@@ -175,9 +175,12 @@ class Policy:
         """The hours outside which a notification to a citizen carries ``not_before``."""
         return self._calendar(self.citizen_hours, region)
 
+    def calendar_name(self, name: str, region: str | None) -> str:
+        """The calendar's name that a name stands for: of ``region``, what that region has."""
+        return _entry(self.region_calendars, region) if name == REGION else name
+
     def _calendar(self, name: str, region: str | None) -> Calendar:
-        if name == REGION:
-            name = _entry(self.region_calendars, region)
+        name = self.calendar_name(name, region)
         return ALWAYS if name == "always" else self.calendars[name]
 
 

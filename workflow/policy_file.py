@@ -4,24 +4,26 @@ The syntax and its defaults are the contract's, "Policy file"; what each part me
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from yaml.nodes import Node
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from schemas.instants import parse_instant
 from workflow import durations
 from workflow.calendar_file import read_calendar
 from workflow.calendars import ALWAYS, Calendar
-from workflow.lint import Lines, lint
+from workflow.lint import lint
+from workflow.lint_hints import hints
+from workflow.lint_lines import Lines
 from workflow.policy import ALWAYS_IN_FORCE, ANY, REGION, Policies, Policy, Rule
 from workflow.rule_file import read_rule
 from workflow.vocabulary import CHANNELS, is_region
 from workflow.yaml_reader import Problem, Reader, line_of
 
-__all__ = ["PolicyError", "Problem", "parse", "policies", "problems"]
+__all__ = ["PolicyError", "Problem", "parse", "policies", "problems", "reviewed"]
 
 _KEYS: Final = (
     "policy",
@@ -71,6 +73,31 @@ def policies(files: Iterable[tuple[str, str]]) -> Policies:
     Raises:
         PolicyError: with the problems of all files, or what keeps them from being versions of one policy.
     """
+    return Policies(parsed.policy for _, parsed in _all(files))
+
+
+def reviewed(files: Iterable[tuple[str, str]]) -> tuple[Policies, tuple[Problem, ...]]:
+    """As ``policies``, and what in them has no effect: no problem, but perhaps not what was meant.
+
+    Raises:
+        PolicyError: as ``policies``.
+    """
+    read = _all(files)
+    found = (
+        Problem(line, f"hint: {message}", name)
+        for name, parsed in read
+        for line, message in sorted(set(hints(parsed.policy, parsed.lines)))
+    )
+    return Policies(parsed.policy for _, parsed in read), tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Parsed:
+    policy: Policy
+    lines: Lines
+
+
+def _all(files: Iterable[tuple[str, str]]) -> list[tuple[str, _Parsed]]:
     read: list[tuple[str, _Parsed]] = []
     found: list[Problem] = []
     for name, text in files:
@@ -82,14 +109,7 @@ def policies(files: Iterable[tuple[str, str]]) -> Policies:
         found = list(_conflicts(read))
     if found:
         raise PolicyError(tuple(found))
-    return Policies(parsed.policy for _, parsed in read)
-
-
-@dataclass(frozen=True, slots=True)
-class _Parsed:
-    policy: Policy
-    lines: Mapping[str, int]
-    """The line of each key of the file's root."""
+    return read
 
 
 def _parse(text: str, name: str) -> _Parsed:
@@ -101,10 +121,11 @@ def _parse(text: str, name: str) -> _Parsed:
     parsed = None
     if entries is not None:
         draft = _Draft(reader, entries)
+        draft.lines.keys.update((key, line_of(node)) for key, node in entries.items())
         policy = draft.policy()
         for line, message in lint(policy, draft.lines):
             reader.fail(line, message)
-        parsed = _Parsed(policy, {key: line_of(node) for key, node in entries.items()})
+        parsed = _Parsed(policy, draft.lines)
     if reader.problems or parsed is None:
         raise PolicyError(tuple(Problem(p.line, p.message, name) for p in sorted(reader.problems)))
     return parsed
@@ -116,17 +137,30 @@ def _conflicts(read: list[tuple[str, _Parsed]]) -> Iterable[Problem]:
         policy, lines = parsed.policy, parsed.lines
         for other_name, other in read[:i]:
             if policy.name != other.policy.name:
-                yield Problem(lines["policy"], f"another policy than {other_name}; a folder holds one", name)
+                yield Problem(
+                    lines.key("policy"),
+                    f"another policy than {other_name}; a folder holds one: give it the same `policy`, "
+                    "or a folder of its own",
+                    name,
+                )
             elif policy.version == other.policy.version:
-                yield Problem(lines["version"], f"the same version as in {other_name}", name)
+                message = f"the same version as in {other_name}; give it a `version` of its own"
+                yield Problem(lines.key("version"), message, name)
             elif policy.effective_from == other.policy.effective_from:
-                line = lines.get("effective_from", 1)
-                yield Problem(line, f"in force from the same instant as {other_name}", name)
+                yield Problem(
+                    lines.key("effective_from" if "effective_from" in lines.keys else "version"),
+                    f"in force from the same instant as {other_name}, so that neither of them comes first; "
+                    "give it an `effective_from` of its own",
+                    name,
+                )
 
 
 @dataclass(slots=True)
 class _Draft:
-    """The policy while it is read. What has a problem is left out or gets its default: nobody will use it."""
+    """The policy while it is read. What has a problem is left out or gets its default: nobody will use it.
+
+    So nothing that is found in the rest is a mere consequence of a slip that is named already.
+    """
 
     reader: Reader
     entries: Mapping[str, Node]
@@ -182,14 +216,21 @@ class _Draft:
         if node is None:
             return calendars
         for name, entry in (self.reader.mapping(node, "`calendars`") or {}).items():
+            before = self.reader.failures
             calendar = read_calendar(self.reader, entry)
+            sound = self.reader.failures == before
             self.lines.calendars[name] = line_of(entry)
             if name == REGION:
-                self.reader.fail(entry, "no calendar may be called `region`: it means `region_calendars`")
+                self.reader.fail(
+                    entry,
+                    "no calendar may be called `region`: that means `region_calendars`; choose another name",
+                )
             elif name == "always" and calendar is not ALWAYS:
-                self.reader.fail(entry, "`always` is open without end: it can be given no hours of its own")
+                self.reader.fail(
+                    entry, "`always` is open without end and has no hours of its own; choose another name"
+                )
             else:
-                calendars[name] = calendar
+                calendars[name] = calendar if sound else ALWAYS
         return calendars
 
     def _region_calendars(self, names: tuple[str, ...]) -> dict[str, str]:
@@ -216,16 +257,31 @@ class _Draft:
         node = self.entries.get("citizen_hours")
         if node is None:
             return "always"
-        self.lines.citizen_hours = line_of(node)
         return self.reader.choice(node, "`citizen_hours`", names) or "always"
 
     def _rules(self, names: tuple[str, ...]) -> tuple[Rule, ...]:
-        """The rules that can be read; where one cannot, the policy is refused anyway."""
+        """The rules that have no problem of their own; where one has, the policy is refused anyway."""
         node = self.entries.get("clocks")
         rules = []
         for number, entry in enumerate(self.reader.items(node, "`clocks`", _MOST_RULES) if node else (), 1):
+            before = self.reader.failures
             rule = read_rule(self.reader, entry, number, names)
-            if rule is not None:
+            if rule is not None and self.reader.failures == before:
                 self.lines.rules[number] = line_of(entry)
+                self.lines.parts.update(((number, part), line) for part, line in _parts(entry))
                 rules.append(rule)
         return tuple(rules)
+
+
+def _parts(rule: Node) -> Iterator[tuple[str, int]]:
+    """Where a rule's keys and thresholds stand, a threshold by the name that it gets."""
+    if not isinstance(rule, MappingNode):
+        return
+    for key, value in rule.value:
+        yield key.value, line_of(key)
+        for item in value.value if isinstance(value, SequenceNode) else ():
+            if isinstance(item, ScalarNode):
+                yield item.value if key.value == "warn" else f"{key.value} {item.value}", line_of(item)
+            elif isinstance(item, MappingNode):
+                after = [each.value for name, each in item.value if name.value == "after"]
+                yield f"+{after[0] if after else '0s'}", line_of(item)

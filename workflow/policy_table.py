@@ -22,7 +22,7 @@ _HEADER: Final = (
     "warnings",
     "after a breach",
 )
-_ANNOUNCED: Final = {Target.PROMISED: "the promised deadline", Target.SCHEDULED: "the scheduled time"}
+ANNOUNCED: Final = {Target.PROMISED: "the promised deadline", Target.SCHEDULED: "the scheduled time"}
 _REOPENED: Final = {
     Reopen.RESTART: "starts again",
     Reopen.CONTINUE: "goes on",
@@ -49,12 +49,12 @@ def _row(rule: Rule) -> tuple[str, ...]:
         rule.calendar,
         _REOPENED[rule.reopen],
         ", ".join(each.name for each in rule.thresholds if each.kind is Kind.WARN) or "–",
-        "; ".join(_step(each) for each in rule.thresholds if _acts(each)) or "–",
+        "; ".join(step_words(each) for each in rule.thresholds if acts(each)) or "–",
     )
 
 
 def _target(target: timedelta | Target) -> str:
-    return durations.render(target) if isinstance(target, timedelta) else _ANNOUNCED[target]
+    return durations.render(target) if isinstance(target, timedelta) else ANNOUNCED[target]
 
 
 def _words(names: frozenset[str], order: Iterable[str]) -> str:
@@ -62,12 +62,13 @@ def _words(names: frozenset[str], order: Iterable[str]) -> str:
     return ", ".join(name for name in order if name in names) or "–"
 
 
-def _acts(threshold: Threshold) -> bool:
+def acts(threshold: Threshold) -> bool:
     """Whether anything follows from it, so that a reader should know."""
     return threshold.kind is not Kind.WARN and (threshold.do is not Action.NONE or bool(threshold.notify))
 
 
-def _step(threshold: Threshold) -> str:
+def step_words(threshold: Threshold) -> str:
+    """What a step does, and when: `+15m escalate, tell supervisor`."""
     when = "at once" if threshold.kind is Kind.BREACH else threshold.name
     does = [] if threshold.do is Action.NONE else [str(threshold.do)]
     if threshold.notify:

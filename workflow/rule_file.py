@@ -6,7 +6,7 @@ from datetime import timedelta
 from types import MappingProxyType
 from typing import Final
 
-from yaml.nodes import Node
+from yaml.nodes import Node, ScalarNode, SequenceNode
 
 from schemas.records import Role
 from workflow import durations
@@ -53,14 +53,17 @@ def read_rule(reader: Reader, node: Node, number: int, calendars: tuple[str, ...
         start=_names(reader, entries, "start", TRIGGERS),
         stop=_names(reader, entries, "stop", TRIGGERS),
         cancel=_names(reader, entries, "cancel", TRIGGERS),
-        pause=_names(reader, entries, "pause", STATES),
+        pause=_pause(reader, entries),
         when=_when(reader, entries.get("when")),
         reopen=Reopen(_choice(reader, entries, "reopen", tuple(Reopen)) or Reopen.NONE),
         calendar=_choice(reader, entries, "calendar", calendars) or "always",
         thresholds=_thresholds(reader, entries.get("warn"), entries.get("on_breach")),
     )
     if "start" in entries and is_empty_list(entries["start"]):
-        reader.fail(entries["start"], "`start` names no trigger, so that the clock never starts")
+        reader.fail(
+            entries["start"],
+            "`start` names no trigger, so that the clock never starts; name one, as `created`",
+        )
     return None if clock is None or target is None or not rule.start else rule
 
 
@@ -95,6 +98,19 @@ def _names(reader: Reader, entries: Mapping[str, Node], key: str, known: tuple[s
     return frozenset(reader.choices(entries[key], f"`{key}`", known)) if key in entries else frozenset()
 
 
+def _pause(reader: Reader, entries: Mapping[str, Node]) -> frozenset[str]:
+    """The states in which the clock stands still; triggers have names that are like those of states."""
+    node = entries.get("pause")
+    triggers = [
+        item
+        for item in (node.value if isinstance(node, SequenceNode) else ())
+        if isinstance(item, ScalarNode) and item.value in TRIGGERS and item.value not in STATES
+    ]
+    for item in triggers:
+        reader.fail(item, f"`pause` names states, and this is a trigger; states are {', '.join(STATES)}")
+    return frozenset() if triggers else _names(reader, entries, "pause", STATES)
+
+
 def _when(reader: Reader, node: Node | None) -> Mapping[str, frozenset[str]]:
     found: dict[str, frozenset[str]] = {}
     entries = {} if node is None else reader.mapping(node, "`when`", FIELDS) or {}
@@ -104,7 +120,10 @@ def _when(reader: Reader, node: Node | None) -> Mapping[str, frozenset[str]]:
         else:
             values = _regions(reader, entry)
         if is_empty_list(entry):
-            reader.fail(entry, f"`{name}` allows no value, so that the rule can never match")
+            reader.fail(
+                entry,
+                f"`{name}` allows no value, so that the rule can never match; name one, or leave it out",
+            )
         found[name] = frozenset(values)
     return MappingProxyType(found)
 
@@ -126,7 +145,7 @@ def _thresholds(reader: Reader, warn: Node | None, on_breach: Node | None) -> tu
     for item in reader.items(warn, "`warn`", _MOST_THRESHOLDS) if warn is not None else ():
         warning = _warning(reader, item, order=len(warnings))
         if warning is not None and warning.name in warnings:
-            reader.fail(item, "`warn` lists the same threshold twice")
+            reader.fail(item, "`warn` lists the same threshold twice; keep one")
         elif warning is not None:
             warnings[warning.name] = warning
     breach = Threshold(name="breach", order=len(warnings), kind=Kind.BREACH)
@@ -186,6 +205,7 @@ def _step(reader: Reader, node: Node, order: int) -> Threshold | None:
     try:
         offset = durations.parse(after)
     except durations.DurationError as error:
-        reader.fail(entries["after"], f"`after`: {error}")
+        early = "; what comes before the breach is a warning, in `warn`" if after.startswith("-") else ""
+        reader.fail(entries["after"], f"`after`: {error}{early}")
         return None
     return Threshold(name=f"+{after}", order=order, kind=Kind.STEP, offset=offset, do=do, notify=notify)

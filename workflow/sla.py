@@ -7,13 +7,14 @@ resume by the new state. Everything here works on a Ledger, which records each c
 """
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from schemas.instants import seconds
 from schemas.records import Change
 from schemas.state import EXPIRED, Clock, Mark, State, Verdict
-from workflow.ledger import ZERO, Fields, Ledger, add_business
-from workflow.policy import Policy, Reopen, Rule, Target
+from workflow.ledger import Fields, Ledger
+from workflow.policy import Reopen, Rule, Target
 from workflow.ticket import on_closed
 
 BREACH = "breach"
@@ -38,7 +39,8 @@ def act(
         _start(ledger, triggers)
     if "reopened" in triggers:
         _reopen(ledger, ended)
-    stand(ledger, state)
+    moved = ledger.ticket is not None and (ledger.ticket.state is not state or "escalated" in triggers)
+    stand(ledger, state, moved=moved and not ledger.by_engine)
 
 
 def finish(ledger: Ledger, clock: Clock, *, cancel: bool) -> None:
@@ -62,16 +64,21 @@ def finish(ledger: Ledger, clock: Clock, *, cancel: bool) -> None:
         ledger.change(clock, Change.MET, at)
 
 
-def stand(ledger: Ledger, state: State) -> None:
-    """Pause or resume every running clock by the state that the ticket is in."""
-    moved = ledger.ticket is None or ledger.ticket.state is not state
+def stand(ledger: Ledger, state: State, *, moved: bool = False) -> None:
+    """Pause or resume every running clock by the state that the ticket is in.
+
+    `moved`: an event leads into that state. From when it counts on nothing else does, whatever the engine has
+    done to the clock since then: a late pause withdraws a breach that came after it, too.
+    """
     for clock in ledger.running():
-        pauses = state in ledger.rule(clock).pause
-        # The engine's own escalation may have paused it since: a late pause shows all the same what is wrong.
-        again = moved and clock.paused and ledger.breach_is_wrong(clock, ledger.moment(clock))
-        if pauses and (again or not clock.paused):
+        pauses, at = state in ledger.rule(clock).pause, ledger.moment(clock)
+        turned = any(turn.at > at for turn in clock.turns)
+        again = moved and (turned or (pauses and ledger.breach_is_wrong(clock, at)))
+        if clock.paused is pauses and not again:
+            continue
+        if pauses:
             _pause(ledger, clock)
-        elif clock.paused and not pauses:
+        else:
             _resume(ledger, clock)
 
 
@@ -117,40 +124,31 @@ def _rematch(ledger: Ledger, before: Fields) -> None:
     """Let running clocks find their rule anew, within the policy version that they started under."""
     after = ledger.fields
     for clock in ledger.running():
-        policy = ledger.policies.get(clock.policy)
+        policy, at = ledger.policies.get(clock.policy), ledger.moment(clock)
         old, new = policy.rule(clock.rule), policy.match(clock.clock, after)
-        old_calendar = policy.calendar_of(old, before["region"])
-        if new is old and policy.calendar_of(old, after["region"]) is old_calendar:
+        calendar = policy.calendar_of(old, before["region"])
+        if new is old and policy.calendar_of(old, after["region"]) is calendar:
             continue
         ledger.fields = before  # what has elapsed was counted in the old region's hours
-        elapsed = ledger.elapsed(clock, ledger.moment(clock))
-        if new is None:
+        elapsed = ledger.elapsed(clock, at)
+        target = None if new is None else _target_under(ledger, clock, new, at, elapsed)
+        if target is None:
             finish(ledger, clock, cancel=True)
-        else:
-            _retarget(ledger, clock, policy, new, elapsed, after)
         ledger.fields = after
+        if new is not None and target is not None:
+            ledger.retarget(clock, new, at=at, elapsed=elapsed, target=target)
 
 
-def _retarget(
-    ledger: Ledger, clock: Clock, policy: Policy, rule: Rule, elapsed: timedelta, after: Fields
-) -> None:
-    """Go on under a rule: elapsed stays as counted, the remainder runs under the new one."""
-    at = ledger.moment(clock)
-    target = ledger.target(rule, at, elapsed)
-    if target is None:
-        finish(ledger, clock, cancel=True)
-        return
-    deadline = add_business(policy.calendar_of(rule, after["region"]), at, elapsed, target)
-    if clock.breached and clock.deadline is not None:
-        deadline = clock.deadline  # the breach is a fact; only the steps move
-    values = {
-        "deadline": None if clock.paused else deadline,
-        "elapsed_seconds": seconds(elapsed),
-        "target_seconds": seconds(target),
-        "rule": rule.number,
-        "policy": policy.label,
-    }
-    ledger.record(clock.clock, clock.cycle, Change.RETARGETED, at, values)
+def _target_under(
+    ledger: Ledger, clock: Clock, rule: Rule, at: datetime, elapsed: timedelta
+) -> timedelta | None:
+    """What a running clock's target becomes under a rule; None: an instant that nobody has announced.
+
+    A match is no announcement: what was announced for the clock stays its target.
+    """
+    if rule.target == ledger.rule(clock).target:
+        return timedelta(seconds=clock.target_seconds)
+    return ledger.target(rule, at, elapsed)
 
 
 def _start_late(ledger: Ledger, triggers: Collection[str], before: Fields) -> None:
@@ -165,12 +163,15 @@ def _start_late(ledger: Ledger, triggers: Collection[str], before: Fields) -> No
             continue
         begun = _last_start(ledger, rule)
         if begun is not None:
-            trigger, at = begun
-            ledger.begin(clock_id, ledger.policy, rule, by=trigger, elapsed=_counted_since(ledger, rule, at))
+            trigger, mark = begun
+            run = _run_since(ledger, rule, trigger, mark)
+            for clock in run.running():
+                at = max(ledger.at, clock.since)  # nothing counts before its last pause or resumption
+                ledger.begin(clock_id, ledger.policy, rule, by=trigger, at=at, elapsed=run.elapsed(clock, at))
 
 
-def _last_start(ledger: Ledger, rule: Rule) -> tuple[str, datetime] | None:
-    """The rule's last start trigger and its instant, if no stop or cancel trigger came since."""
+def _last_start(ledger: Ledger, rule: Rule) -> tuple[str, Mark] | None:
+    """The rule's last start trigger, if no stop or cancel trigger came since."""
     assert ledger.ticket is not None  # noqa: S101 - only a ticket that exists can change its fields
     marks = ledger.ticket.triggers
     starts = [name for name in sorted(rule.start) if name in marks]
@@ -180,7 +181,7 @@ def _last_start(ledger: Ledger, rule: Rule) -> tuple[str, datetime] | None:
     ends = {each for name in rule.stop | rule.cancel for each in (name, on_closed(name))}
     if any(_came_since(marks, name, begun) for name in ends & marks.keys()):
         return None
-    return begun, marks[begun].at
+    return begun, marks[begun]
 
 
 def _came_since(marks: Mapping[str, Mark], name: str, begun: str) -> bool:
@@ -190,18 +191,19 @@ def _came_since(marks: Mapping[str, Mark], name: str, begun: str) -> bool:
     return marks[name].seq > marks[begun].seq
 
 
-def _counted_since(ledger: Ledger, rule: Rule, start: datetime) -> timedelta:
-    """The business time from `start` to the fact, without the states in which the rule pauses."""
+def _run_since(ledger: Ledger, rule: Rule, trigger: str, start: Mark) -> Ledger:
+    """As if the clock had run since its start trigger: what every state since then would have done to it."""
     assert ledger.ticket is not None  # noqa: S101 - see _last_start
-    calendar = ledger.policy.calendar_of(rule, ledger.fields["region"])
-    counted, since, pauses = ZERO, start, False
-    for entered in (*ledger.ticket.history, None):
-        until = ledger.at if entered is None else min(max(entered.at, start), ledger.at)
-        if not pauses:
-            counted += calendar.elapsed(since, until)
-        since = max(since, until)
-        pauses = entered is not None and entered.state in rule.pause
-    return counted
+    run = replace(ledger, clocks={}, changes=[], at=start.at)
+    run.begin(rule.clock, run.policy, rule, by=trigger)
+    found_in = [entered for entered in ledger.ticket.history if entered.seq <= start.seq][-1:]
+    for entered in found_in:
+        stand(run, entered.state)
+    for entered in ledger.ticket.history:
+        if entered.seq > start.seq:
+            run.at, run.by_engine = entered.at, entered.by_engine
+            stand(run, entered.state, moved=not entered.by_engine)
+    return run
 
 
 def _start(ledger: Ledger, triggers: Collection[str]) -> None:
@@ -228,11 +230,12 @@ def _begin(ledger: Ledger, clock_id: str, trigger: str) -> None:
 def _renew(ledger: Ledger, clock: Clock, rule: Rule) -> None:
     """Announce another instant: a retarget, or after a breach the end of this cycle before the next."""
     at = ledger.moment(clock)
+    elapsed = ledger.elapsed(clock, at)
+    target = ledger.target(rule, at, elapsed)
     if clock.breached:
         ledger.change(clock, Change.STOPPED, at)
-    else:
-        policy = ledger.policies.get(clock.policy)
-        _retarget(ledger, clock, policy, rule, ledger.elapsed(clock, at), ledger.fields)
+    elif target is not None:
+        ledger.retarget(clock, rule, at=at, elapsed=elapsed, target=target)
 
 
 def _reopen(ledger: Ledger, ended: Collection[str]) -> None:
@@ -255,16 +258,21 @@ def _continue(ledger: Ledger, clock: Clock) -> None:
     elapsed = ledger.elapsed(clock, at)
     if clock.verdict is Verdict.MET:
         clock = ledger.retract(clock, at)
-    _go_on(ledger, clock, at, elapsed)
+    ledger.resume(clock, at=at, elapsed=elapsed)
     _rematch_one(ledger, ledger.clocks[clock.clock])
 
 
 def _rematch_one(ledger: Ledger, clock: Clock) -> None:
     """Follow what was reclassified while the clock had ended."""
-    policy = ledger.policies.get(clock.policy)
-    rule = policy.match(clock.clock, ledger.fields)
-    if rule is not None and rule.number != clock.rule:
-        _retarget(ledger, clock, policy, rule, timedelta(seconds=clock.elapsed_seconds), ledger.fields)
+    at, elapsed = clock.since, timedelta(seconds=clock.elapsed_seconds)
+    rule = ledger.policies.get(clock.policy).match(clock.clock, ledger.fields)
+    if rule is None or rule.number == clock.rule:
+        return
+    target = _target_under(ledger, clock, rule, at, elapsed)
+    if target is None:
+        finish(ledger, clock, cancel=True)
+    else:
+        ledger.retarget(clock, rule, at=at, elapsed=elapsed, target=target)
 
 
 def _pause(ledger: Ledger, clock: Clock) -> None:
@@ -275,24 +283,17 @@ def _pause(ledger: Ledger, clock: Clock) -> None:
 
 
 def _resume(ledger: Ledger, clock: Clock) -> None:
-    _go_on(ledger, clock, ledger.moment(clock), timedelta(seconds=clock.elapsed_seconds))
-
-
-def _go_on(ledger: Ledger, clock: Clock, at: datetime, elapsed: timedelta) -> None:
-    target = timedelta(seconds=clock.target_seconds)
-    deadline = add_business(ledger.calendar(clock), at, elapsed, target)
-    if clock.breached and clock.deadline is not None:
-        deadline = clock.deadline
-    ledger.change(clock, Change.RESUMED, at, deadline=deadline, elapsed_seconds=seconds(elapsed))
+    at = ledger.moment(clock)
+    ledger.resume(clock, at=at, elapsed=ledger.elapsed(clock, at))
 
 
 def move_start(ledger: Ledger, earlier: datetime, registered_at: datetime) -> None:
     """Let running clocks that started at `created` count from an earlier registration."""
     for clock in ledger.running():
-        policy = ledger.policies.get(clock.policy)
-        rule = policy.rule(clock.rule)
+        rule = ledger.rule(clock)
         if clock.by != "created" or isinstance(rule.target, Target):
             continue
         at = ledger.moment(clock)
-        more = policy.calendar_of(rule, ledger.fields["region"]).elapsed(earlier, registered_at)
-        _retarget(ledger, clock, policy, rule, ledger.elapsed(clock, at) + more, ledger.fields)
+        elapsed = ledger.elapsed(clock, at) + ledger.calendar(clock).elapsed(earlier, registered_at)
+        target = timedelta(seconds=clock.target_seconds)
+        ledger.retarget(clock, rule, at=at, elapsed=elapsed, target=target)

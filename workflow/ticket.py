@@ -11,7 +11,17 @@ from typing import Any, Final
 from schemas.events import Category, Channel, Priority, Queue, RequestType
 from schemas.instants import parse_instant
 from schemas.records import Change, ClockCause, ClockChange, JournalEntry
-from schemas.state import PERSONAL_FIELDS, REMEMBERED_STATES, Clock, Entered, Mark, State, Ticket, Verdict
+from schemas.state import (
+    PERSONAL_FIELDS,
+    REMEMBERED_STATES,
+    Clock,
+    Entered,
+    Mark,
+    State,
+    Ticket,
+    Turn,
+    Verdict,
+)
 
 _READERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "channel": Channel,
@@ -43,7 +53,7 @@ def evolve(
         "level": entry.level,
         "updated_at": entry.at,
         "triggers": _marked(ticket, entry),
-        "history": _entered(ticket, entry.at, state),
+        "history": _entered(ticket, entry, state),
         "resumes_to": _resumes_to(ticket, entry, state),
         "clocks": _evolved_clocks(ticket, entry),
         **{name: _read(name, value) for name, value in entry.changed.items()},
@@ -100,13 +110,14 @@ def _marked(ticket: Ticket | None, entry: JournalEntry) -> dict[str, Mark]:
     return {**marks, **dict.fromkeys(names, mark)}
 
 
-def _entered(ticket: Ticket | None, at: datetime, state: State) -> tuple[Entered, ...]:
-    if ticket is None:
-        return (Entered(at=at, state=state),)
-    if ticket.state is state:
-        return ticket.history
-    latest = max(at, ticket.history[-1].at)
-    return (*ticket.history, Entered(at=latest, state=state))[-REMEMBERED_STATES:]
+def _entered(ticket: Ticket | None, entry: JournalEntry, state: State) -> tuple[Entered, ...]:
+    before = () if ticket is None else ticket.history
+    # An operator's escalation of an escalated ticket counts: the engine may have led there only later.
+    again = entry.trigger == "escalated" and not _by_engine(entry)
+    if ticket is not None and ticket.state is state and not again:
+        return before
+    by_engine = {"by_engine": True} if _by_engine(entry) else {}
+    return (*before, Entered(at=entry.at, state=state, seq=entry.seq, **by_engine))[-REMEMBERED_STATES:]
 
 
 def _resumes_to(ticket: Ticket | None, entry: JournalEntry, state: State) -> State | None:
@@ -148,28 +159,46 @@ def _started(change: ClockChange) -> Clock:
     )
 
 
-def _counted(change: ClockChange, by_engine: bool) -> dict[str, Any]:
-    counted: dict[str, Any] = {"elapsed_seconds": change.elapsed_seconds, "since": change.at}
-    return counted if by_engine else counted | {"changed_at": change.at}
+def _counted(clock: Clock, change: ClockChange, by_engine: bool, *, counts: bool) -> dict[str, Any]:
+    """What is known of the count; from here on the clock goes or stands still.
+
+    An event that arrives later may still count before what the engine did by itself, so that is kept apart.
+    """
+    known: dict[str, Any] = {"elapsed_seconds": change.elapsed_seconds, "since": change.at}
+    if not by_engine:
+        known["changed_at"] = change.at
+    turns = _turned(clock, change.at, counts) if by_engine else ()
+    return known if turns == clock.turns else known | {"turns": turns}
+
+
+def _turned(clock: Clock, at: datetime, counts: bool) -> tuple[Turn, ...]:
+    kept = tuple(turn for turn in clock.turns if turn.at < at)
+    first = not clock.turns[0].counts if clock.turns else clock.counts
+    before = kept[-1].counts if kept else first
+    return kept if before is counts else (*kept, Turn(at=at, counts=counts))
 
 
 def _paused(clock: Clock, change: ClockChange, by_engine: bool) -> dict[str, Any]:
     return {
-        **_counted(change, by_engine),
+        **_counted(clock, change, by_engine, counts=False),
         "paused": True,
         "deadline": clock.deadline if clock.breached else None,
     }
 
 
 def _resumed(clock: Clock, change: ClockChange, by_engine: bool) -> dict[str, Any]:
-    del clock
     running = {"paused": False, "ended_at": None, "ended_by_engine": False}
-    return {**_counted(change, by_engine), **running, "deadline": change.deadline}
+    return {**_counted(clock, change, by_engine, counts=True), **running, "deadline": change.deadline}
 
 
 def _retargeted(clock: Clock, change: ClockChange, by_engine: bool) -> dict[str, Any]:
+    # Another rule counts what the clock does, and does not change that: the engine's turns after this stay.
+    later = clock.turns if by_engine else tuple(turn for turn in clock.turns if turn.at > change.at)
     return {
-        **_counted(change, by_engine),
+        "elapsed_seconds": change.elapsed_seconds,
+        "since": change.at,
+        "changed_at": clock.changed_at if by_engine else change.at,
+        **({} if later == clock.turns else {"turns": later}),
         "target_seconds": change.target_seconds,
         "rule": change.rule,
         "policy": change.policy,
@@ -186,16 +215,21 @@ def _fired(clock: Clock, change: ClockChange, by_engine: bool) -> dict[str, Any]
 
 
 def _retracted(clock: Clock, change: ClockChange, by_engine: bool) -> dict[str, Any]:
-    del change, by_engine
+    del by_engine
     kept = tuple(name for name in clock.fired if name != "breach" and not name.startswith("+"))
-    return {"verdict": None, "ended_at": None, "ended_by_engine": False, "fired": kept, "told": ()}
+    again: dict[str, Any] = {"verdict": None, "ended_at": None, "ended_by_engine": False}
+    deadline = clock.deadline if change.deadline is None else change.deadline
+    return {**again, "fired": kept, "told": (), "deadline": deadline}
 
 
 def _ended(clock: Clock, change: ClockChange, by_engine: bool) -> dict[str, Any]:
-    # An event that arrives later may still count before the engine's own closing, so that one moves nothing.
-    counted = {} if by_engine else _counted(change, by_engine)
     verdict = Verdict.MET if change.change is Change.MET else clock.verdict
-    return {**counted, "verdict": verdict, "ended_at": change.at, "ended_by_engine": by_engine}
+    return {
+        **_counted(clock, change, by_engine, counts=False),
+        "verdict": verdict,
+        "ended_at": change.at,
+        "ended_by_engine": by_engine,
+    }
 
 
 _EVOLVERS: Final[Mapping[Change, Callable[[Clock, ClockChange, bool], dict[str, Any]]]] = {

@@ -39,9 +39,12 @@ class Reader:
     """Collects the problems of one file while its nodes are read. Methods return None where there is one."""
 
     problems: list[Problem] = field(default_factory=list)
+    failures: int = 0
+    """How often something was wrong, repetitions and what is beyond the hundredth included."""
 
     def fail(self, at: Node | int, message: str) -> None:
         """Note a problem at a node or a line; what is beyond the hundredth is dropped."""
+        self.failures += 1
         if len(self.problems) < MOST_PROBLEMS:
             problem = Problem(at if isinstance(at, int) else line_of(at), message)
             if problem not in self.problems:
@@ -81,7 +84,7 @@ class Reader:
             if not isinstance(key, ScalarNode):
                 self.fail(key, f"a key of {what} must be plain text")
             elif key.value in entries:
-                self.fail(key, f"a key stands twice in {what}")
+                self.fail(key, f"a key stands twice in {what}; keep one")
             elif known is not None and key.value not in known:
                 self.fail(key, f"{what} has no such key; {alternatives(key.value, known)}")
             else:
@@ -122,7 +125,7 @@ class Reader:
         for item in self.items(node, what):
             name = self.choice(item, what, known)
             if name in found:
-                self.fail(item, f"{what} names the same thing twice")
+                self.fail(item, f"{what} names the same thing twice; keep one")
             elif name is not None:
                 found.append(name)
         return tuple(found)

@@ -1,9 +1,7 @@
 """The commands against a real broker: an event in, and everything that the contract says out."""
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
@@ -12,24 +10,9 @@ from consumers.kafka_python_reader import KafkaPublisher
 from producers.publisher import Publisher
 from schemas.events import Assigned, Created
 from schemas.terms import Category, Channel, Client
-from tests.support.processes import workers
-from tests.support.system import NAME, PHONE, System, environment, line, registered, run
+from tests.support.system import NAME, PHONE, System, line, registered, run
 
 pytestmark = pytest.mark.timeout(300)  # several processes start, on a machine that may be busy
-
-
-@pytest.fixture
-def settings(broker: str, prefix: str, tmp_path: Path) -> dict[str, str]:
-    """Environment variables for processes on this test's topics."""
-    return environment(broker, prefix, tmp_path)
-
-
-@pytest.fixture
-def system(settings: dict[str, str], broker: str, prefix: str, tmp_path: Path) -> Iterator[System]:
-    """A worker that is ready."""
-    with workers(tmp_path, settings, "a") as (worker,):
-        worker.start().ready()
-        yield System(settings, worker, broker, prefix)
 
 
 def test_an_event_comes_out_everywhere(system: System) -> None:
@@ -119,9 +102,7 @@ def test_topics_are_created_once_and_checked(settings: dict[str, str]) -> None:
     assert len(json.loads(other.stdout)["problems"]) == 6
 
 
-@pytest.mark.parametrize(
-    "command", [["worker"], ["publish", "-"], ["ticket", "show", "T-1"], ["verify"]], ids=" ".join
-)
+@pytest.mark.parametrize("command", [["publish", "-"], ["ticket", "show", "T-1"], ["verify"]], ids=" ".join)
 def test_missing_topics_are_one_sentence(command: list[str], settings: dict[str, str]) -> None:
     """The sentence names the topic and the command that creates it, on its last line, without a traceback."""
     ran = run({**settings, "TICKETFLOW_TOPIC_PREFIX": "nowhere"}, *command, stdin=registered("T-1"))

@@ -5,6 +5,7 @@ from kafka import KafkaAdminClient
 from structlog.testing import capture_logs
 
 from consumers.kafka_options import KafkaOptions
+from consumers.log import Unavailable
 from ops import OperationError, topics
 from ops.settings import Settings
 from ops.worker import require_topics
@@ -95,7 +96,7 @@ def test_a_worker_starts_on_topics_that_are_as_they_should_be(broker: str, prefi
 
 def test_a_worker_refuses_topics_that_are_missing(broker: str) -> None:
     """The sentence names the first and the command that names all."""
-    with pytest.raises(OperationError, match=r"none\.events is missing.*`ticketflow topics check`"):
+    with pytest.raises(Unavailable, match=r"none\.events is missing.*`ticketflow topics check`"):
         _worker_on(broker, "none")
 
 
@@ -103,7 +104,7 @@ def test_a_worker_refuses_partition_counts_that_differ(broker: str, options: Kaf
     """Output goes where its input came from, so a partition that is not there would stop it later."""
     _create(broker, odd__state={"num_partitions": 3})
     topics.create(options, "odd", 2, 1)
-    with pytest.raises(OperationError, match=r"odd\.state has 3"):
+    with pytest.raises(Unavailable, match=r"odd\.state has 3"):
         _worker_on(broker, "odd")
 
 
@@ -111,7 +112,7 @@ def test_a_worker_refuses_arrivals_stamped_by_publishers(broker: str, options: K
     """One foreign stamp that is ahead would move the arrival ahead and fire clocks early."""
     _create(broker, stamped__events={"num_partitions": 2})
     topics.create(options, "stamped", 2, 1)
-    with pytest.raises(OperationError, match=r"stamped\.events has message\.timestamp\.type=CreateTime"):
+    with pytest.raises(Unavailable, match=r"stamped\.events has message\.timestamp\.type=CreateTime"):
         _worker_on(broker, "stamped")
 
 

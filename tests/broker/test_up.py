@@ -27,6 +27,7 @@ class Up:
             "TICKETFLOW_DATA_DIR": str(self.data),
             "TICKETFLOW_EMBEDDED_PORT": "0",
             "TICKETFLOW_METRICS_PORT": "0",
+            "TICKETFLOW_EXPORTER_PORT": "0",
             "TICKETFLOW_PARTITIONS": "2",
         }
         self._out = directory / f"{command}.out"
@@ -55,13 +56,13 @@ class Up:
         """Where its broker answers."""
         return str(json.loads((self.data / "broker" / "broker.json").read_text())["bootstrap_servers"])
 
-    def worker_pids(self) -> list[int]:
-        """The workers that it has started and that run."""
+    def pids(self, command: str) -> list[int]:
+        """The processes of that command that it has started and that run."""
         listed = subprocess.run(
             ["ps", "-o", "pid=,args=", "--ppid", str(self.process.pid)],  # noqa: S607
             capture_output=True, text=True, check=False,
         ).stdout.splitlines()  # fmt: skip
-        return [int(each.split()[0]) for each in listed if "ops.cli worker" in each]
+        return [int(each.split()[0]) for each in listed if f"ops.cli {command}" in each]
 
     def stop(self, number: signal.Signals) -> int:
         """Send a signal and return the exit status."""
@@ -89,32 +90,37 @@ def _runs(pid: int) -> bool:
     return True
 
 
-def test_the_system_works_and_a_killed_worker_comes_back(up: Up) -> None:
-    """After kill -9 of the worker the next event is processed, too; SIGTERM ends all with status 0."""
+def test_the_system_works_and_what_is_killed_comes_back(up: Up) -> None:
+    """After kill -9 of worker and exporter the next event is processed; SIGTERM ends all with status 0."""
     assert run(up.settings, "publish", "-", stdin=registered("T-1")).returncode == 0
     awaited(lambda: all_committed(up.servers, "tickets", "ticketflow"), "the first event is committed")
-    (first,) = up.worker_pids()
-    os.kill(first, signal.SIGKILL)
-    up.awaited("The worker ended by signal 9")
+    for program in ("worker", "exporter"):
+        (first,) = up.pids(program)
+        os.kill(first, signal.SIGKILL)
+        up.awaited(f"The {program} ended by signal 9")
     assert run(up.settings, "publish", "-", stdin=registered("T-2")).returncode == 0
     awaited(lambda: all_committed(up.servers, "tickets", "ticketflow"), "the second event is committed")
     assert run(up.settings, "ticket", "show", "T-2").returncode == 0
     verified = run(up.settings, "verify", "--json")
     assert json.loads(verified.stdout)["totals"]["applied"] == 2, verified.stdout
-    (second,) = up.worker_pids()
+    awaited(lambda: len(up.pids("exporter")) == 1, "the exporter is there again")
+    (second,), (exporter,) = up.pids("worker"), up.pids("exporter")
     broker = json.loads((up.data / "broker" / "broker.json").read_text())["pid"]
     assert up.stop(signal.SIGTERM) == 0
     assert not _runs(second)
+    assert not _runs(exporter)
     assert not _runs(broker)
-    assert "worker ended" in (up.data / "logs" / "worker.log").read_text()
+    for program in ("worker", "exporter"):
+        assert f"{program} ended" in (up.data / "logs" / f"{program}.log").read_text()
+        assert f"/metrics ({program})" in up.text
 
 
 def test_nothing_outlives_a_killed_system(up: Up) -> None:
-    """After kill -9 of `up` neither the worker nor the broker stays; Ctrl-C on a new one ends it cleanly."""
-    (worker,) = up.worker_pids()
+    """After kill -9 of `up` nothing that it started stays; Ctrl-C on a new one ends it cleanly."""
+    (worker,), (exporter,) = up.pids("worker"), up.pids("exporter")
     broker = json.loads((up.data / "broker" / "broker.json").read_text())["pid"]
     up.stop(signal.SIGKILL)
-    awaited(lambda: not _runs(worker), "the worker has ended")
+    awaited(lambda: not _runs(worker) and not _runs(exporter), "worker and exporter have ended")
     awaited(lambda: not _runs(broker), "the broker has ended")
     again = Up(up.data.parent, "up")
     try:

@@ -6,15 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.processes import Worker, workers
-from tests.support.system import awaited, environment, registered, run
+from tests.support.system import awaited, registered, run
 
 pytestmark = pytest.mark.timeout(300)  # several processes start, on a machine that may be busy
-
-
-@pytest.fixture
-def settings(broker: str, prefix: str, tmp_path: Path) -> dict[str, str]:
-    """Environment variables for processes on this test's topics."""
-    return environment(broker, prefix, tmp_path)
 
 
 @pytest.fixture

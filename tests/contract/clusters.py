@@ -8,9 +8,11 @@ from kafka.admin import MemberToRemove, NewTopic
 
 from consumers.kafka_options import KafkaOptions, Timeouts
 from consumers.kafka_python import KafkaLog
+from consumers.kafka_python_feed import KafkaFeed
 from consumers.kafka_python_reader import KafkaPublisher, KafkaReader
-from consumers.log import Log, Outgoing, Publisher, Reader
+from consumers.log import Feed, Log, Outgoing, Publisher, Reader
 from consumers.memory import MemoryBroker, MemoryLog, MemoryPublisher, MemoryReader, Transaction
+from consumers.memory_feed import MemoryFeed
 
 PARTITIONS = 4
 
@@ -41,6 +43,7 @@ class Cluster(Protocol):
     publisher: Publisher
 
     def log(self, worker_id: str = "1") -> Log: ...
+    def feed(self) -> Feed: ...
     def foreign(self, outgoing: Sequence[Outgoing]) -> ForeignTransaction: ...
     def fence_producer(self, worker_id: str) -> None: ...
     def evict(self, worker_id: str) -> None: ...
@@ -71,6 +74,9 @@ class MemoryCluster:
         return MemoryLog(
             self.broker, events=self.events, state=self.state, group=self.group, worker_id=worker_id
         )
+
+    def feed(self) -> Feed:
+        return MemoryFeed(self.broker)
 
     def foreign(self, outgoing: Sequence[Outgoing]) -> ForeignTransaction:
         transaction = self.broker.begin("foreign", self.broker.init_producer("foreign"))
@@ -113,6 +119,7 @@ class KafkaCluster:
         self.reader: Reader = KafkaReader(self._options, timeouts=TIMEOUTS)
         self.publisher: Publisher = KafkaPublisher(self._options, timeouts=TIMEOUTS)
         self._logs: list[KafkaLog] = []
+        self._feeds: list[KafkaFeed] = []
 
     def log(self, worker_id: str = "1") -> Log:
         log = KafkaLog(
@@ -125,6 +132,11 @@ class KafkaCluster:
         )
         self._logs.append(log)
         return log
+
+    def feed(self) -> Feed:
+        feed = KafkaFeed(self._options, timeouts=TIMEOUTS)
+        self._feeds.append(feed)
+        return feed
 
     def _producer(self, transactional_id: str) -> KafkaProducer:
         producer = KafkaProducer(
@@ -150,6 +162,8 @@ class KafkaCluster:
     def close(self) -> None:
         for log in self._logs:
             log.close(leave_group=False)
+        for feed in self._feeds:
+            feed.close()
         self.reader.close()
         self.publisher.close()
         self._admin.close()

@@ -12,8 +12,10 @@ from consumers.log import (
     Outgoing,
     Polled,
     Position,
+    Reason,
     Record,
     Restart,
+    Unavailable,
 )
 from schemas.topics import partition_for
 from tests.contract.clusters import PARTITIONS, Cluster
@@ -186,12 +188,21 @@ def test_no_poll_inside_a_transaction(worker: Worker) -> None:
         worker.log.poll(0, 1)
 
 
-def test_a_position_after_the_end_stops_the_worker(cluster: Cluster, worker: Worker) -> None:
+def test_a_position_after_the_end_is_waited_out(cluster: Cluster, worker: Worker) -> None:
     """A topic that ends before the committed position is another one, or lost records: people must look."""
     transact(cluster, worker, Position(7))
-    with pytest.raises(LogError, match="made anew or lost records") as refused:
+    with pytest.raises(Unavailable, match="made anew or lost records") as refused:
         worker.log.committed(0)
-    assert not isinstance(refused.value, Restart)
+    assert refused.value.reason is Reason.TOPICS_DISAGREE
+
+
+def test_a_position_that_was_never_committed_is_told_from_one_that_was(
+    cluster: Cluster, worker: Worker
+) -> None:
+    """Both may be the start of the topic."""
+    assert worker.log.committed(0).found is False
+    transact(cluster, worker, Position(0))
+    assert worker.log.committed(0).found is True
 
 
 # ---- fencing ----
@@ -300,6 +311,20 @@ def test_a_paused_partition_waits(cluster: Cluster, worker: Worker) -> None:
     assert worker.values() == [b"b", b"a"]
 
 
+def test_what_was_read_ahead_of_a_pause_is_delivered_after_it(cluster: Cluster, worker: Worker) -> None:
+    """Also beside a partition that is polled all the time and gives nothing more."""
+    publish(cluster, *(b"%d" % number for number in range(9)))
+    while not worker.records:
+        worker.poll(max_records=1)  # and the others have arrived, too
+    worker.log.pause(0)
+    publish(cluster, b"other", partition=1)
+    while b"other" not in worker.values():
+        worker.poll()
+    worker.log.resume(0)
+    read_until(worker, 10)
+    assert sorted(worker.values(), key=str) == sorted([b"other", *(b"%d" % n for n in range(9))], key=str)
+
+
 def test_a_poll_is_bounded(cluster: Cluster, worker: Worker) -> None:
     """No poll brings more records than were asked for, over all partitions."""
     for number in ALL:
@@ -335,6 +360,23 @@ def test_everything_since_the_committed_position_is_redelivered(cluster: Cluster
     worker.records.clear()
     read_until(worker, 2)
     assert worker.values() == [b"b", b"c"]
+
+
+def test_a_partition_that_was_read_in_part_before_a_reset_goes_on(cluster: Cluster, worker: Worker) -> None:
+    """Also when the others are resumed and read to their end before it."""
+    for number in ALL:
+        publish(cluster, *(b"%d" % i for i in range(100)), partition=number)
+    while len(worker.records) < 150:
+        last = worker.poll(max_records=10)
+    read_in_part = max(last.records)
+    worker.log.reset()
+    worker.records.clear()
+    assert worker.log.poll(0.1, 10).assigned == ALL
+    for count, number in enumerate(sorted(ALL, key=lambda number: number == read_in_part), 1):
+        worker.log.seek(number, 0)
+        worker.log.resume(number)
+        read_until(worker, 100 * count)
+    assert len(worker.records) == 100 * PARTITIONS
 
 
 def test_a_reset_may_be_repeated(cluster: Cluster, worker: Worker) -> None:
@@ -535,5 +577,5 @@ def test_a_publisher_partitions_by_the_key(cluster: Cluster) -> None:
 
 def test_a_missing_topic_is_named(cluster: Cluster) -> None:
     """Whoever reads a topic that does not exist is told which, and what to do."""
-    with pytest.raises(LogError, match=r"no topic nowhere.*create it"):
+    with pytest.raises(Unavailable, match=r"no topic nowhere.*create it"):
         cluster.reader.partitions("nowhere")

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from schemas.envelope import Code, Event, decode, encode
 from schemas.events import EVENT_TYPES
 from schemas.instants import parse_instant
-from schemas.records import SOURCE, JournalEntry, Metric, Notification
+from schemas.records import SOURCE, Change, JournalEntry, Metric, MetricName, Notification, Outcome, Template
 from schemas.state import Ticket
 
 HERE = Path(__file__).parent
@@ -36,7 +36,7 @@ def _decoded(value: bytes, headers: tuple[tuple[str, bytes], ...]) -> Event:
 def test_no_sample_has_changed():
     """Every sample has the digest that it was added with, and none is missing or unlisted."""
     listed = (HERE / "SHA256SUMS").read_text().splitlines()
-    found = [path for kind in ("binary", "events", "records") for path in _samples(kind)]
+    found = sorted(HERE.rglob("*.json"))
     assert listed == [
         f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(HERE).as_posix()}"
         for path in found
@@ -89,6 +89,14 @@ def test_every_type_has_samples():
     records = {json.loads(path.read_bytes()).get("type") for path in _samples("records")}
     assert structured == binary == set(EVENT_TYPES)
     assert records - {None} == set(RECORDS)
+
+
+def test_every_word_of_ours_has_a_sample():
+    """Each change of a clock, template, metric and outcome stands in a golden record."""
+    texts = "\n".join(path.read_text("utf-8") for path in _samples("records"))
+    words = {"change": Change, "template": Template, "metric": MetricName, "outcome": Outcome}
+    stand = [f'"{field}":"{word}"' for field, listed in words.items() for word in listed]
+    assert [pair for pair in stand if pair not in texts] == []
 
 
 def test_a_dead_letter_says_why():

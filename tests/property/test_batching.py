@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from consumers.engine import Bounds
 from tests.support.cluster import Cluster, settle
 from tests.support.histories import POLICY, Sent, histories
+from tests.support.laws import law
 from tests.support.world import DAY, at, written
 
 POLICIES = written(POLICY)
@@ -28,15 +29,15 @@ def outcome(
 BOUNDS = st.builds(Bounds, max_records=st.integers(1, 30), max_firings=st.integers(1, 40))
 
 
+@law
 @given(histories(tickets=3, most=30), BOUNDS)
-@settings(max_examples=60, deadline=None)
 def test_any_batching_gives_the_same_outputs(history: list[Sent], bounds: Bounds) -> None:
     """All outputs and the last states are equal, however few records and firings a batch takes."""
     assert outcome(history, [bounds]) == outcome(history, [Bounds(max_records=10_000, max_firings=10_000)])
 
 
+@law
 @given(histories(tickets=3, most=20), BOUNDS, BOUNDS, st.integers(2, 3))
-@settings(max_examples=30, deadline=None)
 def test_any_number_of_workers_gives_the_same_outputs(
     history: list[Sent], one: Bounds, two: Bounds, count: int
 ) -> None:

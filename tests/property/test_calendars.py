@@ -3,79 +3,21 @@
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from workflow.calendars import CLOSED, Calendar, Shift, Shifts
+from tests.support.calendars import MINUTE, durations, moments, situations
+from tests.support.laws import law
+from workflow.calendars import ALWAYS, CLOSED, Calendar, Shift
 
 ZERO = timedelta()
-MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
 
-# Days on which something happens to the clock of the zone, or to the year in UTC.
-CHANGES = [
-    ("Europe/Berlin", date(2026, 3, 29)),
-    ("Europe/Berlin", date(2026, 10, 25)),
-    ("Australia/Lord_Howe", date(2026, 4, 5)),
-    ("Australia/Lord_Howe", date(2026, 10, 4)),
-    ("America/New_York", date(2026, 3, 8)),
-    ("America/New_York", date(2026, 11, 1)),
-    ("America/Sao_Paulo", date(2018, 11, 4)),
-    ("America/Sao_Paulo", date(2018, 2, 18)),
-    ("Africa/Casablanca", date(2026, 2, 15)),
-    ("Europe/Moscow", date(2014, 10, 26)),
-    ("Pacific/Apia", date(2011, 12, 30)),
-    ("Asia/Kolkata", date(2026, 1, 1)),
-    ("Asia/Vladivostok", date(2026, 1, 1)),
-    ("Pacific/Kiritimati", date(2026, 1, 1)),
-]
 
-
-@st.composite
-def shifts(draw: st.DrawFn) -> Shifts:
-    """Up to three shifts of a day, in any order, overlapping or not."""
-    found = []
-    for _ in range(draw(st.integers(0, 3))):
-        opens = draw(st.integers(0, 24 * 60 - 1))
-        found.append(Shift(opens, draw(st.integers(opens + 1, min(opens + 30 * 60, 48 * 60)))))
-    return tuple(found)
-
-
-@st.composite
-def calendars(draw: st.DrawFn, zone: str, around: date) -> Calendar:
-    """A calendar with weekly hours, holidays and exceptions near a date."""
-    near = st.integers(-6, 6).map(lambda days: around + timedelta(days=days))
-    hours = draw(st.tuples(*[shifts()] * 7).filter(any))
-    return Calendar(
-        zone, hours, draw(st.frozensets(near, max_size=3)), draw(st.dictionaries(near, shifts(), max_size=3))
-    )
-
-
-@st.composite
-def situations(draw: st.DrawFn) -> tuple[Calendar, datetime]:
-    """A calendar and the UTC midnight of a day close to a change of its clock."""
-    zone, around = draw(st.sampled_from(CHANGES))
-    midnight = datetime(around.year, around.month, around.day, tzinfo=UTC)
-    return draw(calendars(zone, around)), midnight
-
-
-@st.composite
-def moments(draw: st.DrawFn, number: int) -> tuple[Calendar, list[datetime]]:
-    """A calendar and instants within some days of a change of its clock, exact to the microsecond."""
-    calendar, midnight = draw(situations())
-    microseconds = st.integers(-5 * 86_400_000_000, 5 * 86_400_000_000)
-    minutes = st.integers(-5 * 1440, 5 * 1440).map(lambda number: number * 60_000_000)
-    offsets = draw(st.lists(microseconds | minutes, min_size=number, max_size=number))
-    return calendar, [midnight + timedelta(microseconds=offset) for offset in sorted(offsets)]
-
-
-durations = st.integers(1, 40 * 86_400_000_000).map(lambda us: timedelta(microseconds=us)) | st.integers(
-    1, 40 * 1440
-).map(lambda minutes: minutes * MINUTE)
-
-
+@law
 @given(moments(1), durations)
 def test_elapsed_is_the_inverse_of_add_to_the_microsecond(
     moment: tuple[Calendar, list[datetime]], business: timedelta
@@ -87,6 +29,7 @@ def test_elapsed_is_the_inverse_of_add_to_the_microsecond(
     assert calendar.elapsed(start, deadline - timedelta(microseconds=1)) < business
 
 
+@law
 @given(moments(2))
 def test_add_is_the_inverse_of_elapsed_but_for_closed_time(moment: tuple[Calendar, list[datetime]]) -> None:
     """What elapsed until an instant leads back to it, or to the closing before it."""
@@ -98,6 +41,7 @@ def test_add_is_the_inverse_of_elapsed_but_for_closed_time(moment: tuple[Calenda
     assert calendar.elapsed(reached, end) == ZERO
 
 
+@law
 @given(moments(3))
 def test_splitting_an_interval_adds_up(moment: tuple[Calendar, list[datetime]]) -> None:
     """The parts of an interval elapse as long as the whole."""
@@ -105,6 +49,7 @@ def test_splitting_an_interval_adds_up(moment: tuple[Calendar, list[datetime]]) 
     assert calendar.elapsed(first, middle) + calendar.elapsed(middle, last) == calendar.elapsed(first, last)
 
 
+@law
 @given(moments(1), durations, durations)
 def test_adding_in_two_parts_is_adding_at_once(
     moment: tuple[Calendar, list[datetime]], one: timedelta, other: timedelta
@@ -114,6 +59,7 @@ def test_adding_in_two_parts_is_adding_at_once(
     assert calendar.add(calendar.add(start, one), other) == calendar.add(start, one + other)
 
 
+@law
 @given(moments(1), durations, durations)
 def test_going_back_undoes_going_forward(
     moment: tuple[Calendar, list[datetime]], one: timedelta, other: timedelta
@@ -125,6 +71,7 @@ def test_going_back_undoes_going_forward(
     assert calendar.add(calendar.add(start, forward), -back) == calendar.add(start, forward - back)
 
 
+@law
 @given(moments(1), durations)
 def test_going_back_finds_the_earliest_instant_from_which_it_elapses(
     moment: tuple[Calendar, list[datetime]], business: timedelta
@@ -136,6 +83,7 @@ def test_going_back_finds_the_earliest_instant_from_which_it_elapses(
     assert calendar.elapsed(earlier - timedelta(microseconds=1), start) > business
 
 
+@law
 @given(moments(2), durations, durations)
 def test_deadlines_are_monotone(
     moment: tuple[Calendar, list[datetime]], one: timedelta, other: timedelta
@@ -149,6 +97,7 @@ def test_deadlines_are_monotone(
         assert calendar.add(start, short) < calendar.add(start, long)
 
 
+@law
 @given(moments(1))
 def test_the_next_opening_is_open_and_nothing_elapses_until_then(
     moment: tuple[Calendar, list[datetime]],
@@ -161,6 +110,29 @@ def test_the_next_opening_is_open_and_nothing_elapses_until_then(
     assert (opening == at) == calendar.is_open(at)
     assert calendar.next_opening(opening) == opening
     assert calendar.add(at, ZERO) == opening
+
+
+@law
+@given(moments(2))
+def test_stretches_are_the_time_that_elapses(moment: tuple[Calendar, list[datetime]]) -> None:
+    """They lie in order and apart between the instants, are open throughout, and last as long as elapses."""
+    calendar, (start, end) = moment
+    found = list(calendar.stretches(start, end))
+    edges = [start, *(each for pair in found for each in pair), end]
+    assert edges == sorted(edges)
+    assert all(until < since for (_, until), (since, _) in pairwise(found))
+    assert all(calendar.elapsed(since, until) == until - since > ZERO for since, until in found)
+    assert sum((until - since for since, until in found), ZERO) == calendar.elapsed(start, end)
+
+
+def test_a_stretch_may_run_over_new_year() -> None:
+    """Where it is open at midnight of New Year (UTC) it is one stretch; no time has none."""
+    calendar = Calendar("UTC", holidays=frozenset({date(2026, 1, 4)}))
+    start, end = datetime(2025, 12, 30, tzinfo=UTC), datetime(2026, 1, 6, tzinfo=UTC)
+    closed, opens = datetime(2026, 1, 4, tzinfo=UTC), datetime(2026, 1, 5, tzinfo=UTC)
+    assert list(calendar.stretches(start, end)) == [(start, closed), (opens, end)]
+    assert list(ALWAYS.stretches(start, end)) == [(start, end)]
+    assert list(calendar.stretches(end, start)) == list(ALWAYS.stretches(end, start)) == []
 
 
 @lru_cache(maxsize=8)
@@ -218,7 +190,7 @@ class Oracle:
         return minute
 
 
-@settings(deadline=None)
+@law
 @given(
     situations(),
     st.integers(6 * 1440, 14 * 1440),

@@ -1,15 +1,12 @@
 """The engine on the in-memory log: outages, order, starvation, bad records, personal data."""
 
 import json
-import logging
 from collections import Counter
 
 import pytest
 
 from consumers.engine import Bounds
-from schemas.envelope import Code
 from schemas.instants import format_instant
-from tests.bad_input.samples import PERSONAL, prelude, samples
 from tests.support.cluster import Cluster, settle
 from tests.support.world import DAY, HOUR, at, written
 from workflow.policy import Policies, UnknownPolicyVersion
@@ -23,9 +20,6 @@ clocks:
   - {clock: whole, target: 1h, start: [created], stop: [resolved],
      on_breach: [{after: 0s, notify: [supervisor]}]}
 """
-
-SILENT = "clocks: [{clock: first, target: 10m, start: [created], stop: [assigned]}]"
-"""Some samples are illegal only in the states that their prelude leads to: nothing may escalate."""
 
 
 def cluster(partitions: int = 1, policy: str = POLICY) -> Cluster:
@@ -211,60 +205,6 @@ def test_conservation() -> None:
     assert sum(outcomes.values()) == 40
     assert outcomes["applied"] == len([e for e in c.journal() if e["cause"]["kind"] == "event"])
     assert outcomes["illegal_transition"] == len(c.records("dead-letter"))
-
-
-def test_every_bad_record_leaves_one_dead_letter_and_the_worker_goes_on(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    """Each sample has its own code, is kept as received, and what comes after it is applied."""
-    caplog.set_level(logging.DEBUG)
-    c = cluster(policy=SILENT)
-    c.clock.time = at(HOUR)
-    for good in prelude():
-        c.append(good.key, good.value, good.headers, HOUR)
-    expected = list(samples())
-    for sample in expected:
-        c.append(sample.key, sample.value, sample.headers, HOUR)
-    c.publish("created", HOUR, ticket="AFTER")
-    settle(c.worker())
-    letters = c.records("dead-letter")
-    codes = [dict(letter.headers)["dlq.errors.code"] for letter in letters]
-    assert [code and code.decode() for code in codes] == [str(sample.code) for sample in expected]
-    assert [letter.key for letter in letters] == [sample.key for sample in expected]
-    assert {str(code) for code in Code} == {str(sample.code) for sample in expected}
-    assert c.journal()[-1]["ticket_id"] == "AFTER"
-    for sample, letter in zip(expected, letters, strict=True):
-        assert letter.headers[: len(sample.headers)] == sample.headers
-        if sample.value is None or len(sample.value) <= 1024 * 1024:
-            assert letter.value == sample.value
-
-
-def test_nobodys_data_leaks(caplog: pytest.LogCaptureFixture) -> None:
-    """Names, phones, e-mails and numbers of the samples are in no output, header of ours or log line."""
-    caplog.set_level(logging.DEBUG)
-    c = cluster(policy=SILENT)
-    for good in prelude():
-        c.append(good.key, good.value, good.headers, HOUR)
-    for sample in samples():
-        c.append(sample.key, sample.value, sample.headers, HOUR)
-    settle(c.worker())
-    seen = [caplog.text, repr(c.watcher.tallies), repr(c.watcher.outcomes())]
-    for topic in ("journal", "notifications", "metrics"):
-        for record in c.records(topic):
-            assert record.value is not None
-            seen += [
-                repr(record.key),
-                record.value.decode(),
-                json.dumps(json.loads(record.value), ensure_ascii=False),
-            ]
-    for letter in c.records("dead-letter"):
-        seen += [
-            value.decode()
-            for name, value in letter.headers
-            if name.startswith("dlq.errors.") and value is not None
-        ]
-    for word in PERSONAL:
-        assert not [text for text in seen if word in text], "personal data in an output"
 
 
 def test_a_huge_dead_letter_is_cut() -> None:

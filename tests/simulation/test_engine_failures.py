@@ -136,6 +136,27 @@ def test_a_failure_at_any_step_changes_nothing_of_what_comes_out(error: type[Exc
     } <= hit
 
 
+def test_what_arrives_while_a_turn_takes_its_time_comes_first() -> None:
+    """A clock that was not due when the partition's end was asked for waits for what has arrived since."""
+    c = Cluster(written(POLICY))
+    c.publish("created", 0)
+    c.clock.time = at(300)
+    slow = ["begin"]
+
+    def step(name: str) -> None:
+        if name in slow and c.journal():
+            slow.clear()
+            c.publish("assigned", 599)
+            c.clock.time = at(601)
+
+    settle(c.worker(step=step))
+    settle(c.worker())
+    assert not slow
+    changes = [(each["clock"], each["change"]) for entry in c.journal() for each in entry["clocks"]]
+    assert ("first", "met") in changes
+    assert ("first", "breached") not in changes
+
+
 def test_two_workers_give_what_one_gives() -> None:
     """Partitions are shared, and who works on them makes no difference."""
     alone, shared = history(4), history(4)

@@ -11,7 +11,9 @@ from hypothesis import given, settings
 
 from ops import OperationError
 from ops.policies import load
-from ops.replay import FILES, Run, Summary, UntilError, read_line, replay
+from ops.replay import FILES, Run, UntilError, replay
+from ops.replay_events import read_line
+from ops.replay_player import Summary
 from ops.settings import SettingsError
 from schemas.instants import parse_instant
 from tests.simulation.histories import Step, lines, steps

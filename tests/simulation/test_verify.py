@@ -1,5 +1,6 @@
 """`verify` finds nothing where nothing is wrong: under any history, while workers go on, after retention."""
 
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -8,9 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumers.engine import Bounds
-from consumers.log import Position, Reader, Record
+from consumers.log import Outgoing, Position, Reader, Record
 from ops.policies import load
 from ops.verify import verify
+from producers.outbox import Outbox
+from schemas.envelope import Code
 from schemas.topics import Topic
 from tests.simulation.histories import Step, steps
 from tests.simulation.worlds import GROUP, PREFIX, World
@@ -100,6 +103,51 @@ def test_a_worker_may_go_on_meanwhile(done: int) -> None:
     assert before <= report.totals["consumed"] < world.observer.events
 
 
+class PatientReader(RacingReader):
+    """A reader that waits for open transactions as Kafka's does: until then a worker stands still in one."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.in_transaction, self.go_on = threading.Event(), threading.Event()
+        self.worker = threading.Thread(target=world.engine.turn)
+        send = world.log.send
+
+        def stop_at_the_states(outgoing: Outgoing) -> None:
+            if outgoing.topic == world.topic(Topic.STATE):
+                self.in_transaction.set()
+                self.go_on.wait()
+            send(outgoing)
+
+        world.engine._processor.send = stop_at_the_states
+        self.worker.start()
+        self.in_transaction.wait()
+
+    def _work(self) -> None:
+        """It stands still."""
+
+    def read(self, topic: str, partition: int, start: int = 0, end: int | None = None) -> Iterator[Record]:
+        end = self.world.broker.topic(topic)[partition].end if end is None else end
+        return self._patiently(topic, partition, start, end)
+
+    def _patiently(self, topic: str, partition: int, start: int, end: int) -> Iterator[Record]:
+        if self.reader.ends(topic)[partition] < end:
+            self.go_on.set()
+            self.worker.join()
+        yield from self.reader.read(topic, partition, start, end)
+
+
+def test_a_transaction_that_is_half_written_at_the_beginning_is_read_whole() -> None:
+    """Firings whose journal records are there already: the states that follow belong to what is read."""
+    world = World(POLICIES, 1, Bounds(500, 500))
+    world.play(BUSY[:20], [19])
+    world.clock.time += timedelta(days=2)
+    reader = PatientReader(world)
+    report = verify(reader, PREFIX, GROUP, POLICIES)
+    assert not reader.worker.is_alive()
+    assert list(map(str, report.findings)) == []
+    assert report.totals["firings"] > 0
+
+
 def _records(history: tuple[Step, ...]) -> list:  # type: ignore[type-arg]
     from tests.simulation.histories import published
 
@@ -134,6 +182,27 @@ def test_outputs_that_are_no_longer_kept_are_not_missed() -> None:
     report = world.verify()
     assert list(map(str, report.findings)) == []
     assert report.totals["notifications"] > 0
+
+
+def test_a_subscribers_dead_letters_are_none_of_its_business() -> None:
+    """Dead letters about another topic of ours, wherever they stand, change nothing that is found."""
+    world = World(POLICIES, 3, Bounds(5, 5))
+    world.play(BUSY, range(0, 100, 3))
+    before = world.verify()
+    notifications, letters = world.topic(Topic.NOTIFICATIONS), world.topic(Topic.DEAD_LETTER)
+    outbox = Outbox(PREFIX, 3, f"{GROUP}-notifier")
+    for partition in range(3):
+        for record in list(world.reader.read(notifications, partition)):
+            letter = outbox.dead_letter(record, Code.INVALID_DATA, "nobody is there")
+            assert letter.topic == letters
+            written = Record(
+                letters, partition, 0, record.timestamp_us, letter.key, letter.value, letter.headers
+            )
+            world.slots(Topic.DEAD_LETTER, partition).insert(0, written)
+    report = world.verify()
+    assert list(map(str, report.findings)) == []
+    assert report.totals == before.totals
+    assert report.totals["rejected"] > 0
 
 
 def test_a_compacted_state_topic_is_enough() -> None:

@@ -349,6 +349,16 @@ CORRUPTIONS: dict[str, tuple[Callable[[World], None], Law, str]] = {
         Law.CAUSE,
         "does not say which record",
     ),
+    "a dead letter about no topic of ours": (
+        lambda w: _letter(w, _header("dlq.errors.topic", b"others.notifications")),
+        Law.CAUSE,
+        "does not say which record",
+    ),
+    "a dead letter without headers of ours": (
+        lambda w: _letter(w, lambda letter: replace(letter, headers=())),
+        Law.CAUSE,
+        "does not say which record",
+    ),
     "a dead letter doubled": (
         lambda w: _append(w, Topic.DEAD_LETTER, next(_records(w, Topic.DEAD_LETTER))[2]),
         Law.CAUSE,

@@ -174,11 +174,22 @@ class Cluster:
         value = json.dumps(document).encode()
         self.append(ticket.encode(), value, STRUCTURED, time if arrives is None else arrives)
 
-    def append(self, key: bytes | None, value: bytes | None, headers: Headers, arrives: float) -> None:
-        """Write any record to the events topic, in the partition that its key hashes to."""
-        partition = partition_for(key or b"", self.partitions)
+    def append(
+        self,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Headers,
+        arrives: float,
+        *,
+        misplaced: bool = False,
+    ) -> tuple[int, int]:
+        """Write any record to the events topic, in the partition that its key hashes to, or the next one.
+
+        Returns its partition and offset.
+        """
+        partition = (partition_for(key or b"", self.partitions) + misplaced) % self.partitions
         stamp = to_epoch(at(arrives))
-        self.broker.append(f"{PREFIX}.events", key, value, headers, stamp, partition)
+        return partition, self.broker.append(f"{PREFIX}.events", key, value, headers, stamp, partition)
 
     def worker(self, name: str = "a", *, step: Step = no_fault, bounds: Bounds | None = None) -> Engine:
         """A worker that starts now: it fences an earlier one of its name."""

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from itertools import product
 from typing import Any
 
 from hypothesis import strategies as st
@@ -50,32 +52,37 @@ class Sent:
     id: str
 
 
+_one_of = cache(st.sampled_from)
+"""Of a tuple. Making a strategy costs more than drawing from it, so that each is made once."""
+
 _OPTIONAL_REGION = st.sampled_from([{}, {"region": "77"}, {"region": "25"}])
-_PRIORITY = st.sampled_from([str(each) for each in Priority])
-_CATEGORY = st.sampled_from([str(each) for each in Category])
+_RECLASSIFIED: Mapping[str, st.SearchStrategy[str]] = {
+    "priority": st.sampled_from([str(each) for each in Priority]),
+    "category": st.sampled_from([str(each) for each in Category]),
+    "region": st.sampled_from(["77", "25"]),
+    "queue": st.sampled_from([str(each) for each in Queue]),
+}
 
 
-@st.composite
 def _data(draw: st.DrawFn, trigger: str, time: float) -> dict[str, Any]:
     if trigger == "created":
-        channel = draw(st.sampled_from([Channel.PHONE, Channel.CHAT]))
-        base = {"channel": str(channel), "category": draw(_CATEGORY), "priority": draw(_PRIORITY)}
+        base = {"channel": str(draw(_one_of((Channel.PHONE, Channel.CHAT))))}
+        base |= {name: draw(_RECLASSIFIED[name]) for name in ("category", "priority")}
         return {**base, **draw(_OPTIONAL_REGION), "client": {"id": "c-1"}}
     if trigger == "reclassified":
-        fields = draw(st.sampled_from(["priority", "category", "region", "queue"]))
-        values = {"priority": _PRIORITY, "category": _CATEGORY, "region": st.sampled_from(["77", "25"])}
-        return {fields: draw(values.get(fields, st.sampled_from([str(each) for each in Queue])))}
+        name = draw(_one_of(("priority", "category", "region", "queue")))
+        return {name: draw(_RECLASSIFIED[name])}
     if trigger == "contacted":
-        return {"by": str(draw(st.sampled_from(list(ContactedBy))))}
+        return {"by": str(draw(_one_of(tuple(ContactedBy))))}
     if trigger == "closed":
-        return {"reason": str(draw(st.sampled_from(list(CloseReason))))}
+        return {"reason": str(draw(_one_of(tuple(CloseReason))))}
     if trigger == "assigned":
-        return {"operator": draw(st.sampled_from(["op-1", "op-2"]))}
+        return {"operator": draw(_one_of(("op-1", "op-2")))}
     if trigger in ("promised", "scheduled"):
         name = "deadline" if trigger == "promised" else "at_"
-        return {name: time + draw(st.sampled_from([60, 20 * MINUTE, 3 * HOUR]))}
+        return {name: time + draw(_one_of((60, 20 * MINUTE, 3 * HOUR)))}
     if trigger == "absorbed":
-        return {"registered_at": time - draw(st.sampled_from([0, 600, 2 * HOUR]))}
+        return {"registered_at": time - draw(_one_of((0, 600, 2 * HOUR)))}
     return {}
 
 
@@ -98,6 +105,9 @@ _LEADS: Mapping[str, str] = {
 _GAPS = (0, 0, 1, 1, 30, 60, 2 * MINUTE, 5 * MINUTE, 10 * MINUTE, 40 * MINUTE, 3 * HOUR, 30 * HOUR)
 _DELAYS = (0, 0, 0, 0, 0, 5, MINUTE, 10 * MINUTE, 2 * HOUR, -60)
 
+_STEPS = st.sampled_from(tuple(product(_GAPS, _DELAYS, range(20))))
+"""The time since the last arrival, how late the event is, and a die: one draw costs less than three."""
+
 
 @st.composite
 def histories(draw: st.DrawFn, tickets: int = 1, most: int = 25) -> list[Sent]:
@@ -106,16 +116,16 @@ def histories(draw: st.DrawFn, tickets: int = 1, most: int = 25) -> list[Sent]:
     guess = dict.fromkeys(names, "created")
     arrives = 0.0
     sent = [
-        Sent("created", 0, 0, ticket, draw(_data("created", 0)), f"c{number}")
+        Sent("created", 0, 0, ticket, _data(draw, "created", 0), f"c{number}")
         for number, ticket in enumerate(names)
     ]
     for number in range(draw(st.integers(1, most))):
-        arrives += draw(st.sampled_from(_GAPS))
-        time = max(arrives - draw(st.sampled_from(_DELAYS)), 0)
-        ticket = draw(st.sampled_from(names))
-        chance = draw(st.integers(0, 19))
-        trigger = draw(st.sampled_from(_ANY if chance == 0 else _LIKELY[guess[ticket]]))
+        gap, delay, chance = draw(_STEPS)
+        arrives += gap
+        time = max(arrives - delay, 0)
+        ticket = names[0] if tickets == 1 else draw(_one_of(names))
+        trigger = draw(_one_of(_ANY if chance == 0 else _LIKELY[guess[ticket]]))
         guess[ticket] = _LEADS.get(trigger, guess[ticket])
         name = sent[-1].id if chance == 1 else f"e{number}"
-        sent.append(Sent(trigger, time, arrives, ticket, draw(_data(trigger, time)), name))
+        sent.append(Sent(trigger, time, arrives, ticket, _data(draw, trigger, time), name))
     return sent

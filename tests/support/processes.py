@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -21,6 +22,10 @@ _END_SECONDS = 40.0
 class Worker:
     """`ticketflow worker` as a process. Its log, which outlives restarts, is `log`."""
 
+    command = "worker"
+    options: tuple[str, ...] = ()
+    """Of the command, from the next start on."""
+
     def __init__(self, directory: Path, worker_id: str, settings: Mapping[str, str]) -> None:
         """`settings`: environment variables. Nothing runs before `start`."""
         self.worker_id, self.log = worker_id, directory / f"{worker_id}.log"
@@ -34,7 +39,7 @@ class Worker:
             self._read_from = stream.tell()
             self._process = subprocess.Popen(
                 # Should this process be killed, its worker ends too.
-                [sys.executable, "-m", "ops.cli", "worker", "--parent", str(os.getpid())],
+                [sys.executable, "-m", "ops.cli", self.command, *self.options, "--parent", str(os.getpid())],
                 cwd=ROOT,
                 env={**os.environ, **self._settings},
                 stdin=subprocess.DEVNULL,
@@ -42,6 +47,13 @@ class Worker:
                 stderr=stream,
             )
         return self
+
+    def peak_mib(self) -> int:
+        """The most memory that it has had in use so far (Linux's VmHWM)."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        found = re.search(r"VmHWM:\s+(\d+) kB", status)
+        assert found is not None
+        return int(found[1]) // 1024
 
     @property
     def pid(self) -> int:
@@ -71,8 +83,8 @@ class Worker:
         return next((line for line in self.lines() if line.get("event") == event), None)
 
     def ready(self) -> "Worker":
-        """Wait until all partitions that the group gave it are restored."""
-        self.await_line("worker ready")
+        """Wait until it says so: all partitions that the group gave it are restored."""
+        self.await_line(f"{self.command} ready")
         return self
 
     def await_line(self, event: str) -> dict[str, Any]:
@@ -88,29 +100,38 @@ class Worker:
         """Fail when the process has ended by itself, with its last words."""
         if not self.running:
             last = [str(line.get("event")) for line in self.lines()[-5:]]
-            raise AssertionError(f"worker {self.worker_id} ended by itself: {last}; see {self.log}")
+            raise AssertionError(f"{self.command} {self.worker_id} ended by itself: {last}; see {self.log}")
 
     def metrics(self) -> str:
         """What `/metrics` says now."""
-        line = self.await_line("worker started")
+        line = self.await_line(f"{self.command} started")
         with urllib.request.urlopen(str(line["metrics"]), timeout=10) as answer:  # noqa: S310 (our own, on loopback)
             return str(answer.read().decode())
 
+    def suspend(self) -> None:
+        """Let it do nothing more until `resume`, or until it is killed."""
+        self._send(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._send(signal.SIGCONT)
+
     def kill(self) -> None:
         """End it as kill -9 does."""
-        self._signal(signal.SIGKILL)
+        self._end_by(signal.SIGKILL)
 
     def stop(self) -> int:
         """Ask it to end, as SIGTERM does; returns its exit status."""
-        self._signal(signal.SIGTERM)
-        assert self._process is not None
-        return self._process.returncode
+        return self._end_by(signal.SIGTERM)
 
-    def _signal(self, number: signal.Signals) -> None:
+    def _send(self, number: signal.Signals) -> "subprocess.Popen[bytes]":
         assert self._process is not None, "it was never started"
         if self._process.poll() is None:
             self._process.send_signal(number)
-        self._process.wait(_END_SECONDS)
+        return self._process
+
+    def _end_by(self, number: signal.Signals) -> int:
+        return self._send(number).wait(_END_SECONDS)
 
     def end(self) -> None:
         """Leave nothing behind."""

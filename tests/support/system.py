@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -54,10 +55,15 @@ def awaited(met: Callable[[], bool], what: str) -> None:
 
 def all_committed(servers: str, prefix: str, group: str) -> bool:
     """Whether the group is done with all events."""
-    reader = KafkaReader(KafkaOptions((servers,)))
-    ends, done = reader.ends(f"{prefix}.events"), reader.committed(group, f"{prefix}.events")
-    reader.close()
-    return all(end == 0 or (number in done and done[number].offset >= end) for number, end in ends.items())
+    return uncommitted(servers, prefix, group) == 0
+
+
+def uncommitted(servers: str, prefix: str, group: str) -> int:
+    """How many offsets of the events the group has not committed yet."""
+    with closing(KafkaReader(KafkaOptions((servers,)))) as reader:
+        ends, done = reader.ends(f"{prefix}.events"), reader.committed(group, f"{prefix}.events")
+    left = (end - (done[number].offset if number in done else 0) for number, end in ends.items())
+    return sum(max(each, 0) for each in left)
 
 
 class System:

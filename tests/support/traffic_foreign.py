@@ -1,7 +1,7 @@
 """Publishing and reading with librdkafka: what the project's own client wrote must be readable by another."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +27,17 @@ def producer(servers: str, **settings: Any) -> Producer:
     )
 
 
+def produce(client: Producer, topic: str, **record: Any) -> None:
+    """Hand a record to the client; where its own queue is full, wait until there is room."""
+    while True:
+        try:
+            client.produce(topic, **record)
+        except BufferError:
+            client.poll(0.1)
+        else:
+            return
+
+
 def publish(servers: str, topic: str, records: Iterable[Sent]) -> int:
     """Publish records in order; returns how many. Raises AssertionError where one was not written."""
     client = producer(servers)
@@ -41,19 +52,15 @@ def publish(servers: str, topic: str, records: Iterable[Sent]) -> int:
     for sent in records:
         count += 1
         where = {"partition": _next_partition(sent.key, partitions)} if sent.misplaced else {}
-        while True:
-            try:
-                client.produce(
-                    topic,
-                    key=sent.key,
-                    value=sent.value,
-                    headers=list(sent.headers),
-                    on_delivery=delivered,
-                    **where,
-                )
-                break
-            except BufferError:
-                client.poll(0.1)
+        produce(
+            client,
+            topic,
+            key=sent.key,
+            value=sent.value,
+            headers=list(sent.headers),
+            on_delivery=delivered,
+            **where,
+        )
         client.poll(0)
     assert client.flush(60) == 0, "librdkafka could not write everything within a minute"
     assert not failed, f"{len(failed)} records were not written: {failed[0]}"
@@ -122,18 +129,20 @@ class Follower:
 
     def to_end(self) -> list[Message]:
         """Everything up to the end of every partition."""
+        return list(self.each_to_end())
+
+    def each_to_end(self) -> Iterator[Message]:
+        """The same, one after another: what is more than memory should hold."""
         ended: set[tuple[str, int]] = set()
-        found: list[Message] = []
         while len(ended) < len(self._partitions):
             for message in self._consumer.consume(_BATCH, _POLL_SECONDS):
                 if _at_end(message):
                     ended.add((str(message.topic()), int(message.partition() or 0)))
                 else:
-                    found.append(message)
-        return found
+                    yield message
 
     def ends(self) -> int:
-        """The sum of the high watermarks, open transactions and their markers included."""
+        """The sum of the partitions' ends; of the last stable ones where only committed records are read."""
         return sum(self._consumer.get_watermark_offsets(each, timeout=10)[1] for each in self._partitions)
 
     def close(self) -> None:

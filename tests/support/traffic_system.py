@@ -65,13 +65,16 @@ class System:
     def await_records(self, suffix: str, count: int, *alive: Worker) -> list[Message]:
         """Wait until one of the topics has that many committed records; returns them all."""
         found: list[Message] = []
-        deadline = time.monotonic() + _PATIENCE_SECONDS
+        idle_since = time.monotonic()
         with self.follow(suffix) as follower:
             while len(found) < count:
-                found += follower.read()
+                if messages := follower.read():
+                    found += messages
+                    idle_since = time.monotonic()
                 for worker in alive:
                     worker.check()
-                assert time.monotonic() < deadline, f"{len(found)} of {count} records came to {suffix}"
+                idle_seconds = time.monotonic() - idle_since
+                assert idle_seconds < _PATIENCE_SECONDS, f"{len(found)} of {count} records came to {suffix}"
         return found
 
     def settle(self, expected: Expected, *alive: Worker) -> None:
@@ -96,11 +99,13 @@ class System:
 
     def await_input_done(self, *alive: Worker) -> None:
         """Wait until every record is processed."""
-        deadline = time.monotonic() + _PATIENCE_SECONDS
+        before, idle_since = 0, time.monotonic()
         while left := waiting(self.servers, self.prefix, self.topic("events")):
+            if left != before:
+                before, idle_since = left, time.monotonic()
             for worker in alive:
                 worker.check()
-            assert time.monotonic() < deadline, f"{left} records still wait"
+            assert time.monotonic() - idle_since < _PATIENCE_SECONDS, f"{left} records still wait"
             time.sleep(0.05)
 
     def codes(self) -> Counter[str]:

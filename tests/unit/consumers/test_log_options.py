@@ -1,16 +1,18 @@
 """Time-outs, errors and records of the log on a real cluster, as far as no cluster is needed."""
 
+import gc
 import logging
+import os
 import threading
 
 import pytest
-from kafka import errors
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, errors
 from kafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 
 from consumers import kafka_python_client as client
 from consumers.kafka_options import KafkaOptions, Timeouts
 from consumers.kafka_python_records import install, sendable
-from consumers.log import Fenced, LogError, Restart, Unavailable
+from consumers.log import Fenced, LogError, Reason, Restart, Unavailable
 from consumers.watchdog import Watchdog
 
 OPTIONS = KafkaOptions(("127.0.0.1:1",), sasl_username="u", sasl_password="s3cret")
@@ -41,23 +43,60 @@ def test_timeouts_keep_their_order(wrong: dict[str, float]) -> None:
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
-        (errors.KafkaTimeoutError(), Unavailable),
-        (errors.KafkaConnectionError(), Unavailable),
-        (errors.UnknownBrokerIdError(), Unavailable),
         (errors.KafkaError("time-out, told by a generic error"), Restart),
+        (errors.KafkaError("again", errors.KafkaTimeoutError()), Restart),
         (errors.ProducerFencedError(), Restart),
         (errors.CommitFailedError(), Restart),
         (errors.OffsetOutOfRangeError(), Restart),
         (errors.FencedInstanceIdError(), Fenced),
         (errors.KafkaError("again", errors.FencedInstanceIdError()), Fenced),
-        (errors.TopicAuthorizationFailedError(), LogError),
-        (errors.SaslAuthenticationFailedError(), LogError),
-        (errors.KafkaError("again", errors.TransactionalIdAuthorizationFailedError()), LogError),
+        (errors.UnsupportedSaslMechanismError(), LogError),
+        (errors.InvalidTransactionTimeoutError(), LogError),
+        (errors.InvalidSessionTimeoutError(), LogError),
     ],
 )
 def test_every_error_has_a_cure(error: Exception, kind: type[LogError]) -> None:
-    """Silence is waited out, what only people can change ends the worker, anything else is uncertain."""
+    """What this process asks for in vain ends it, a worker that was replaced ends, the rest is uncertain."""
     assert type(client.cure(error, "committing")) is kind
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (errors.KafkaTimeoutError(), Reason.UNREACHABLE),
+        (errors.KafkaConnectionError(), Reason.UNREACHABLE),
+        (errors.UnknownBrokerIdError(), Reason.UNREACHABLE),
+        (errors.TopicAuthorizationFailedError(), Reason.NOT_AUTHORIZED),
+        (errors.GroupAuthorizationFailedError(), Reason.NOT_AUTHORIZED),
+        (errors.SaslAuthenticationFailedError(), Reason.NOT_AUTHORIZED),
+        (errors.KafkaError("again", errors.TransactionalIdAuthorizationFailedError()), Reason.NOT_AUTHORIZED),
+        (errors.UnknownTopicOrPartitionError(), Reason.TOPIC_MISSING),
+        (errors.KafkaError("again", errors.UnknownTopicIdError()), Reason.TOPIC_MISSING),
+        (errors.KafkaStorageError(), Reason.STORAGE),
+        (errors.NotEnoughReplicasError(), Reason.STORAGE),
+        (errors.MessageSizeTooLargeError(), Reason.REFUSED),
+        (errors.PolicyViolationError(), Reason.REFUSED),
+    ],
+)
+def test_what_is_wrong_outside_is_waited_for_under_its_reason(error: Exception, reason: Reason) -> None:
+    """Silence, rights, topics, disks and limits have a reason each, and a sentence that says what to do."""
+    cured = client.cure(error, "committing")
+    assert isinstance(cured, Unavailable)
+    assert cured.reason is reason
+    assert "does not answer" in str(cured) or ": " in str(cured) or "look at" in str(cured)
+
+
+@pytest.mark.parametrize("kind", [KafkaAdminClient, KafkaConsumer, KafkaProducer])
+def test_a_connection_that_fails_leaves_nothing_behind(kind: type, caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever tries again for hours runs out of neither threads nor files."""
+    caplog.set_level(logging.CRITICAL, "kafka")  # what is logged is kept here, and what it refers to
+    gc.collect()
+    before = threading.active_count(), len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        with pytest.raises(errors.KafkaError):
+            client.connect(kind, bootstrap_servers=["127.0.0.1:1"], bootstrap_timeout_ms=100)
+    gc.collect()
+    assert (threading.active_count(), len(os.listdir("/proc/self/fd"))) == before
 
 
 def test_a_message_does_not_quote_the_client() -> None:

@@ -15,12 +15,17 @@ def _output(offset: int, identifier: str, key: bytes = b"T") -> Record:
     return Record("out", 0, offset, 0, key, b'{"id":"%b"}' % identifier.encode())
 
 
-def _letter(offset: int, about: bytes, topic: bytes = b"events") -> Record:
+def _letter(offset: int, about: bytes, topic: bytes = b"tickets.events") -> Record:
     headers = (
+        ("dlq.errors.topic", b"tickets.metrics"),
         ("dlq.errors.offset", b"99"),
+        ("dlq.errors.code", b"malformed"),
+        ("dlq.errors.message", b"the value is not JSON"),
         ("dlq.errors.topic", topic),
         ("dlq.errors.partition", b"0"),
         ("dlq.errors.offset", about),
+        ("dlq.errors.group", b"ticketflow"),
+        ("dlq.errors.timestamp", b"2026-03-02T09:00:00.000000Z"),
     )
     return Record("dead", 0, offset, 0, b"T", b"x", headers)
 
@@ -89,19 +94,20 @@ def test_a_tombstone_ends_what_is_alive() -> None:
 
 
 def test_dead_letters_are_paired_by_offset() -> None:
-    """Of repeated headers the last counts; what names no record of the partition comes before all."""
+    """Of repeated headers the last counts; what names no record comes first; a subscriber's are left out."""
     records = [
         _letter(0, b"3"),
         _letter(1, b"5"),
         _letter(2, b"5"),
-        _letter(3, b"6", b"other"),
-        _letter(4, b"9"),
+        _letter(3, b"6", b"tickets.notifications"),
+        _letter(4, b"6", b"others.notifications"),
+        _letter(5, b"9"),
     ]
-    letters = DeadLetters(iter(records), "events", 0, complete=True)
+    letters = DeadLetters(iter(records), "tickets", 0, complete=True)
     assert [letter.offset for letter in letters.before(5)] == [3]
     assert [letter.record.offset for letter in letters.about(5)] == [1, 2]
     assert letters.about(6) == []
-    assert [letter.offset for letter in letters.before(9)] == [None]
+    assert [(letter.record.offset, letter.offset) for letter in letters.before(9)] == [(4, None)]
     assert [letter.offset for letter in letters.about(9)] == [9]
 
 

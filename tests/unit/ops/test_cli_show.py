@@ -128,9 +128,13 @@ def test_the_start_screen_can_be_copied_from(
 ) -> None:
     """Addresses, topics and logs are there, and no command is broken over lines by a narrow terminal."""
     monkeypatch.setenv("COLUMNS", "40")
-    show_start(Facts("127.0.0.1:9092", None, "tickets", "p@1", "http://127.0.0.1:9465/metrics", ()))
+    places = (("worker", "http://127.0.0.1:9465/metrics"), ("exporter", None))
+    show_start(Facts("127.0.0.1:9092", None, "tickets", "p@1", places, ()))
     text = capsys.readouterr().out
-    assert "http://127.0.0.1:9465/metrics" in text
+    assert "http://127.0.0.1:9465/metrics (worker)" in text
+    assert "(exporter)" in text
     assert "tickets.dead-letter" in text
     (publishing,) = [line for line in text.splitlines() if line.endswith("publish -")]
     assert publishing.strip().startswith("echo '{")
+    (with_kcat,) = [line for line in text.splitlines() if "kcat" in line and "echo" in line]
+    assert with_kcat.endswith("-X partitioner=murmur2_random -H content-type=application/cloudevents+json")

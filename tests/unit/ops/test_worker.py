@@ -3,13 +3,13 @@
 import logging
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from structlog.testing import capture_logs
 
-from consumers.log import Outgoing, Position, Reader, Restart, Unavailable
+from consumers.log import Outgoing, Position, Reader, Reason, Restart, Unavailable
 from consumers.memory import MemoryBroker, MemoryReader
 from consumers.processor import Tally
 from ops import OperationError
@@ -17,8 +17,26 @@ from ops.http import Endpoint
 from ops.kafka_noise import KafkaNoise
 from ops.lag import LagSampler, lags
 from ops.observer import WorkerMetrics
-from ops.worker import Stop, Stopped
+from ops.service import Stop, Stopped
 from schemas.instants import EARLIEST
+
+
+def endpoint(
+    metrics: WorkerMetrics,
+    alive: Callable[[], bool] = bool,
+    not_ready: Callable[[], str | None] = lambda: "not yet",
+    *,
+    port: int = 0,
+    or_next_free: bool = False,
+) -> Endpoint:
+    return Endpoint(
+        metrics.registry,
+        alive,
+        not_ready,
+        setting="TICKETFLOW_METRICS_PORT",
+        port=port,
+        or_next_free=or_next_free,
+    )
 
 
 class Served:
@@ -26,10 +44,9 @@ class Served:
 
     def __init__(self) -> None:
         self.metrics = WorkerMetrics()
-        self.alive = self.ready = True
-        self.endpoint = Endpoint(
-            self.metrics.registry, lambda: self.alive, lambda: self.ready, port=0, or_next_free=False
-        )
+        self.alive = True
+        self.not_ready: str | None = None
+        self.endpoint = endpoint(self.metrics, lambda: self.alive, lambda: self.not_ready)
 
     def get(self, path: str) -> tuple[int, str]:
         """Status and body."""
@@ -61,6 +78,7 @@ def test_metrics_have_the_contracts_names(served: Served) -> None:
         "ticketflow_transaction_seconds",
         "ticketflow_transactions_total",
         "ticketflow_restore_seconds",
+        "ticketflow_worker_blocked",
         "ticketflow_consumer_lag_records",
         "ticketflow_consumer_lag_seconds",
         "ticketflow_build_info",
@@ -87,6 +105,49 @@ def test_transactions_are_counted_by_outcome(served: Served) -> None:
     assert 'ticketflow_transactions_total{outcome="restarted"} 1.0' in text
 
 
+def _blocked(served: Served) -> list[str]:
+    lines = served.get("/metrics")[1].splitlines()
+    return [line for line in lines if line.startswith("ticketflow_worker_blocked{") and line.endswith(" 1.0")]
+
+
+def test_what_keeps_a_worker_from_going_on_is_told_once_and_shown_all_the_time() -> None:
+    """One line for each change and none for an attempt; the gauge and /readyz have it until it is over."""
+    served = Served()
+    metrics = served.metrics
+    metrics.working(ready=True, trouble=None)
+    missing, silent = Unavailable("there is no topic t", Reason.TOPIC_MISSING), Unavailable("no answer")
+    with capture_logs() as logged:
+        for reason in (missing, missing, Restart("it failed"), missing, silent, silent):
+            metrics.dropped(0)
+            metrics.restarted(reason)
+            metrics.restored(0, 1, 0.1)
+            metrics.working(ready=True, trouble=reason)
+            if reason is missing:
+                assert _blocked(served) == ['ticketflow_worker_blocked{reason="topic_missing"} 1.0']
+        assert metrics.not_ready == "no answer; tried again until it succeeds"
+        metrics.working(ready=True, trouble=None)
+    served.endpoint.close()
+    told = [(line["event"], line.get("reason")) for line in logged if line["log_level"] != "debug"]
+    assert told == [
+        ("partition dropped", None),
+        ("starting over from the log", "there is no topic t"),
+        ("worker not ready", None),
+        ("starting over from the log", "no answer"),
+        ("going on", None),
+        ("worker ready", None),
+    ]
+    assert (_blocked_now(metrics), metrics.not_ready) == (0.0, None)
+
+
+def _blocked_now(metrics: WorkerMetrics) -> float:
+    return sum(
+        sample.value
+        for family in metrics.registry.collect()
+        for sample in family.samples
+        if family.name == "ticketflow_worker_blocked"
+    )
+
+
 def test_a_partition_that_went_leaves_no_lag(served: Served) -> None:
     """Lag is shown of the partitions last told, and of no other."""
     served.metrics.lags({1: (1, 1.0), 2: (2, 2.0)})
@@ -105,12 +166,15 @@ def test_partitions_follow_restores_and_drops() -> None:
     assert metrics.partitions == {2}
 
 
-@pytest.mark.parametrize(("path", "word"), [("/livez", "alive"), ("/readyz", "ready")])
-def test_probes_answer_200_and_503(path: str, word: str, served: Served) -> None:
+@pytest.mark.parametrize(
+    ("path", "word", "no"),
+    [("/livez", "alive", "the loop does not turn"), ("/readyz", "ready", "why not")],
+)
+def test_probes_answer_200_and_503(path: str, word: str, no: str, served: Served) -> None:
     """A probe has its own verdict, and a word for people."""
     assert served.get(path) == (200, f"{word}\n")
-    served.alive = served.ready = False
-    assert served.get(path)[0] == 503
+    served.alive, served.not_ready = False, "why not"
+    assert served.get(path) == (503, f"{no}\n")
 
 
 def test_another_path_is_404(served: Served) -> None:
@@ -118,10 +182,22 @@ def test_another_path_is_404(served: Served) -> None:
     assert served.get("/") == (404, "there is /metrics, /livez and /readyz\n")
 
 
+def test_a_scrape_that_fails_is_told(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mistake of ours leaves the log its kind, and not its text, which may quote a record."""
+
+    def mistaken() -> bool:
+        raise KeyError("somebody-s-name")
+
+    monkeypatch.setattr(served.endpoint, "_alive", mistaken)
+    with capture_logs() as told, pytest.raises(ConnectionError):
+        served.get("/livez")
+    assert told == [{"event": "a request was not answered", "problem": "KeyError", "log_level": "error"}]
+
+
 def test_a_taken_port_leads_to_the_next_free_one(served: Served) -> None:
     """Workers on one machine need no ports of their own to be given."""
     port = int(served.endpoint.url.rpartition(":")[2])
-    second = Endpoint(WorkerMetrics().registry, bool, bool, port=port, or_next_free=True)
+    second = endpoint(WorkerMetrics(), port=port, or_next_free=True)
     try:
         assert int(second.url.rpartition(":")[2]) > port
     finally:
@@ -134,7 +210,7 @@ def test_a_taken_port_that_was_asked_for_is_one_sentence(served: Served) -> None
     with pytest.raises(
         OperationError, match=f"Port {port} cannot be used for metrics .*TICKETFLOW_METRICS_PORT"
     ):
-        Endpoint(WorkerMetrics().registry, bool, bool, port=port, or_next_free=False)
+        endpoint(WorkerMetrics(), port=port)
 
 
 def _behind(now_us: int) -> MemoryReader:
@@ -211,7 +287,7 @@ def test_a_sampler_takes_no_failure_of_the_client_for_a_lag() -> None:
     finally:
         sampler.close()
     assert (shown, len(connected)) == ([{}, {}], 2)
-    assert [line["reason"] for line in logged] == ["AssertionError", "AssertionError"]
+    assert [line["reason"] for line in logged] == ["the Kafka client made a mistake (AssertionError)"] * 2
 
 
 def test_a_request_to_end_interrupts_a_long_wait() -> None:

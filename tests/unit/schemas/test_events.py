@@ -75,6 +75,13 @@ def test_every_trigger_of_the_machine_has_a_type():
     assert {trigger for model in EVENT_TYPES.values() for trigger in model.triggers} == set(TRIGGERS)
 
 
+def test_of_wrong_attachments_one_is_told():
+    """An event may have a hundred thousand of them: to tell of each would hold up its partition."""
+    with pytest.raises(ValidationError) as raised:
+        Created.model_validate({**CREATED, "attachments": [7] * 100_000})
+    assert raised.value.error_count() == 1
+
+
 @pytest.mark.parametrize("data", [CREATED, FORM, CABINET], ids=["phone", "form", "cabinet"])
 def test_registrations_at_the_limits_are_taken(data: dict[str, Any]):
     """250 characters in the form and 20 in the cabinet are taken, counted as Unicode counts."""

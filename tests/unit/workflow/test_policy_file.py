@@ -115,7 +115,7 @@ BAD = {
     "triggers that are no list": (clock("cancel: dropped"), 4, "must be a list"),
     "a trigger twice": (clock("cancel: [dropped, dropped]"), 4, "the same thing twice"),
     "an unknown state": (clock("pause: [waiting]"), 4, "names something unknown"),
-    "a trigger as a state": (clock("pause: [resumed]"), 4, "names something unknown"),
+    "a trigger as a state": (clock("pause: [resumed]"), 4, "this is a trigger"),
     "an unknown way to reopen": (clock("reopen: again"), 4, "known: `restart`, `continue`, `none`"),
     "an unknown calendar": (clock("calendar: moscow"), 4, "known: `always`, `region`"),
     "an unknown field": (clock("when: {categories: [complex]}"), 4, "was `category` meant?"),
@@ -157,27 +157,27 @@ BAD = {
     ),
     "a calendar without hours": (
         calendar("timezone: UTC, hours: {}").replace("[resolved]", "[resolved], calendar: x"),
-        4,
-        "no weekly hours (line 6)",
+        6,
+        "clocks in it stand still for good (line 4)",
     ),
     "a calendar of exceptions only": (
         calendar("timezone: UTC, hours: {mon: []}, exceptions: {2026-01-01: [[09:00, 10:00]]}").replace(
             "[resolved]", "[resolved], calendar: x"
         ),
-        4,
-        "no weekly hours (line 6)",
+        6,
+        "clocks in it stand still for good (line 4)",
     ),
     "a region's calendar without hours": (
         head("calendars:\n  x: {timezone: UTC, hours: {}}\nregion_calendars: {'77': x}").replace(
             "[resolved]", "[resolved], calendar: region"
         ),
-        4,
-        "no weekly hours (line 6)",
+        6,
+        "clocks in it stand still for good (line 4)",
     ),
     "citizens that are never told": (
         head("calendars:\n  x: {timezone: UTC, hours: {}}\ncitizen_hours: x"),
-        7,
-        "no weekly hours (line 6)",
+        6,
+        "citizens are never told anything (`citizen_hours`, line 7)",
     ),
     "a rule after one for all": (HEAD + CLOCK + "}\n" + CLOCK + "}\n", 5, "earlier ones (line 4) match all"),
     "a rule within an earlier one": (
@@ -197,7 +197,7 @@ BAD = {
         + CLOCK
         + ", when: {channel: [phone]}}\n",
         6,
-        "earlier ones (line 4, 5) match all",
+        "earlier ones (lines 4, 5) match all",
     ),
 }
 

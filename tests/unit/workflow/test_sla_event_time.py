@@ -374,3 +374,82 @@ def test_a_retraction_within_the_same_arrival_leaves_the_order_of_records() -> N
     w.send("resolved", 400, arrives=5000)
     assert w.names("c")[-2:] == ["retracted", "met"]
     assert [line.trigger for line in w.lines()][-1] == "resolved"
+
+
+def test_what_ends_an_engines_pause_before_it_began_counts_nothing_twice() -> None:
+    """The engine's escalation paused a clock; a late transfer, and the resumption with it, counts before."""
+    w = world("""
+clocks:
+  - {clock: a, target: 10s, start: [created], stop: [closed], on_breach: [{after: 0s, do: escalate}]}
+  - {clock: b, target: 100s, start: [created], stop: [closed], pause: [escalated]}
+""")
+    w.send("created", 0)
+    w.until(20)
+    assert w.changes("b") == [("started", 0, 100), ("paused", 10, None)]
+    w.send("transferred", 6, arrives=30)
+    assert w.changes("b")[-1] == ("resumed", 6, 100)
+
+
+def test_a_late_stop_after_a_shorter_target_is_judged_by_that_target() -> None:
+    """A breach keeps its deadline when the clock is retargeted; withdrawn, the clock has what is left now."""
+    w = world("""
+clocks:
+  - {clock: c, when: {region: ["77"]}, target: 10m, start: [created], stop: [resolved]}
+  - {clock: c, target: 30s, start: [created], stop: [resolved]}
+""")
+    w.send("created", 0, region="77")
+    w.send("assigned", 1)
+    w.until(650)
+    w.send("reclassified", 60, arrives=660, region="25")
+    w.send("resolved", 599, arrives=700)
+    assert w.changes("c")[1:] == [
+        ("breached", 600, 600),
+        ("retargeted", 60, 600),
+        ("retracted", 599, 30),
+        ("breached", 599, 30),
+        ("stopped", 599, 30),
+    ]
+
+
+def test_a_late_pause_counts_although_the_engine_has_paused_the_clock_since() -> None:
+    """A firing is no event: the clock stood still from the citizen's pause on, not from the escalation."""
+    w = world("""
+clocks:
+  - {clock: a, target: 10m, start: [created], stop: [closed], on_breach: [{after: 0s, do: escalate}]}
+  - {clock: b, target: 40m, start: [created], stop: [resolved], pause: [escalated, pending]}
+""")
+    w.send("created", 0)
+    w.send("assigned", 10)
+    w.until(800)
+    w.send("pending", 300, arrives=900)
+    assert w.changes("b")[-2:] == [("paused", 600, None), ("paused", 300, None)]
+    w.send("resolved", 1000)
+    assert (w.last().clocks[-1][:2], w.entries()[-1].clocks[-1].elapsed_seconds) == (("b", "met"), 300)
+
+
+def test_what_the_engines_closing_had_ended_is_cancelled_with_what_it_had_counted() -> None:
+    """A person's closing as cancelled replaces the engine's; no clock ran in between."""
+    w = world("""
+clocks:
+  - {clock: fix, target: 40m, start: [created], stop: [closed]}
+  - {clock: owner, target: 1m, start: [created], stop: [escalated], on_breach: [{after: 0s, do: close}]}
+""")
+    w.send("created", 0)
+    w.until(100)
+    w.send("closed", 480, reason="cancelled")
+    ended = [(c.change, c.elapsed_seconds) for c in w.entries()[-1].clocks if c.clock == "fix"]
+    assert ended == [("retracted", 60), ("cancelled", 60)]
+
+
+def test_a_late_escalation_pauses_although_the_engine_has_escalated_since() -> None:
+    """The state is the same, and yet the ticket stood in it earlier: the breach in between is withdrawn."""
+    w = world("""
+clocks:
+  - {clock: c, target: 10m, start: [created], stop: [closed], pause: [escalated],
+     on_breach: [{after: 1m, do: escalate}]}
+""")
+    w.send("created", 0)
+    w.until(700)
+    assert w.names("c") == ["started", "breached", "stepped +1m", "paused"]
+    w.send("escalated", 570, arrives=800)
+    assert w.changes("c")[-2:] == [("retracted", 570, None), ("paused", 570, None)]

@@ -420,3 +420,133 @@ clocks:
     w.send("absorbed", 2, registered_at=(datetime(year, 1, 1, tzinfo=UTC) - START).total_seconds())
     w.send("assigned", 3)
     assert w.names("c")[-1] == "stopped"
+
+
+def test_a_clock_that_matches_late_never_begins_before_its_start_trigger() -> None:
+    """What brings the clock about counts before the trigger: it begins at the trigger all the same."""
+    w = world("""
+clocks:
+  - {clock: c, when: {queue: [status]}, target: 10m, start: [contacted], stop: [closed]}
+""")
+    w.send("created", 0, queue="technical")
+    w.send("contacted", 100)
+    w.send("reclassified", 10, arrives=200, queue="status")
+    assert w.changes("c") == [("started", 100, 700)]
+
+
+def test_a_late_start_in_a_pausing_state_counts_nothing_although_states_came_out_of_order() -> None:
+    """The trigger that paused came late, after another state: the clock would have stood still from it on."""
+    w = world("""
+clocks:
+  - {clock: c, when: {queue: [reference]}, target: 10m, start: [pending], pause: [pending], stop: [resolved]}
+""")
+    w.send("created", 0, queue="status")
+    w.send("assigned", 1200)
+    w.send("pending", 600, arrives=1200)
+    w.send("transferred", 1700, queue="reference")
+    assert w.changes("c") == [("started", 1700, 2300)]
+
+
+STANDS = """
+clocks:
+  - {clock: c, when: {priority: [urgent]}, target: 1h, start: [created], stop: [resolved], pause: [%s]}
+  - {clock: fast, target: 10m, start: [created], stop: [closed], on_breach: [{after: 0s, do: escalate}]}
+"""
+
+
+def test_a_late_match_counts_up_to_the_pause_that_an_event_began_after_it() -> None:
+    """As if it had run: the pause changed the clock at 500, so the reclassification at 300 counts then."""
+    w = world(STANDS % "pending")
+    w.send("created", 0)
+    w.send("assigned", 10)
+    w.send("pending", 500)
+    w.send("reclassified", 300, arrives=550, priority="urgent")
+    assert [change[:2] for change in w.changes("c")] == [("started", 500), ("paused", 500)]
+    assert [c.elapsed_seconds for c in w.entries()[-1].clocks] == [500, 500]
+
+
+def test_a_late_match_starts_where_the_pause_before_it_was_over() -> None:
+    """The pause from 10 to 500 does not count, although the reclassification happened in the middle of it."""
+    w = world(STANDS % "assigned")
+    w.send("created", 0)
+    w.send("assigned", 10)
+    w.send("pending", 500)
+    w.send("reclassified", 300, arrives=550, priority="urgent")
+    assert w.changes("c") == [("started", 500, HOUR + 490)]
+    assert w.entries()[-1].clocks[0].elapsed_seconds == 10
+
+
+def test_a_late_match_counts_up_to_the_engines_own_escalation() -> None:
+    """Only pauses are deducted: until the engine escalated at 600 the ticket stood in no pausing state."""
+    w = world(STANDS % "escalated")
+    w.send("created", 0)
+    w.until(600)
+    w.send("reclassified", 300, arrives=700, priority="urgent")
+    assert [change[:2] for change in w.changes("c")] == [("started", 600), ("paused", 600)]
+    assert [c.elapsed_seconds for c in w.entries()[-1].clocks] == [600, 600]
+
+
+def test_a_late_match_knows_a_late_pause_before_the_engines_escalation() -> None:
+    """The pause at 200 arrived after the engine's escalation at 600: the clock stood still from 200 on."""
+    w = world(STANDS % "escalated, pending")
+    w.send("created", 0)
+    w.send("assigned", 10)
+    w.until(600)
+    w.send("pending", 200, arrives=650)
+    w.send("reclassified", 300, arrives=700, priority="urgent")
+    assert [c.elapsed_seconds for c in w.entries()[-1].clocks] == [200, 200]
+
+
+def test_a_late_match_knows_a_late_escalation_before_the_engines() -> None:
+    """The operator's escalation at 200 led into the state that the engine's led into at 600."""
+    w = world(STANDS % "escalated")
+    w.send("created", 0)
+    w.until(600)
+    w.send("escalated", 200, arrives=650)
+    w.send("reclassified", 300, arrives=700, priority="urgent")
+    assert [c.elapsed_seconds for c in w.entries()[-1].clocks] == [200, 200]
+
+
+def test_a_match_is_no_announcement() -> None:
+    """A promise that was continued keeps its target under another rule: the gap is still not counted."""
+    w = world("""
+clocks:
+  - {clock: p, when: {priority: [urgent]}, target: promised, start: [promised], stop: [returned]}
+  - {clock: p, target: promised, start: [promised], stop: [closed], reopen: continue}
+""")
+    w.send("created", 0)
+    w.send("promised", 0, deadline=1000)
+    w.send("closed", 600)
+    w.send("reopened", 5000)
+    w.send("reclassified", 5100, priority="urgent")
+    assert w.changes("p")[-2:] == [("resumed", 5000, 5400), ("retargeted", 5100, 5400)]
+    assert w.clock("p").target_seconds == 1000
+
+
+def test_a_continued_promise_keeps_its_target_when_its_rule_changed_while_it_had_ended() -> None:
+    """Whether the ticket is reclassified before or after its reopening gives the same deadline."""
+    w = world("""
+clocks:
+  - {clock: p, when: {priority: [urgent]}, target: promised, start: [promised], stop: [returned]}
+  - {clock: p, target: promised, start: [promised], stop: [resolved], reopen: continue}
+""")
+    w.send("created", 0)
+    w.send("assigned", 0)
+    w.send("promised", 0, deadline=1000)
+    w.send("resolved", 600)
+    w.send("reclassified", 700, priority="urgent")
+    w.send("reopened", 5000)
+    assert w.changes("p")[-2:] == [("resumed", 5000, 5400), ("retargeted", 5000, 5400)]
+
+
+def test_a_rule_with_another_target_takes_the_instant_that_was_announced() -> None:
+    """From a duration to a promise: the deadline becomes what the citizen was told."""
+    w = world("""
+clocks:
+  - {clock: c, when: {priority: [urgent]}, target: promised, start: [promised], stop: [resolved]}
+  - {clock: c, target: 1h, start: [created], stop: [resolved]}
+""")
+    w.send("created", 0)
+    w.send("promised", 100, deadline=9000)
+    w.send("reclassified", 200, priority="urgent")
+    assert w.changes("c") == [("started", 0, HOUR), ("retargeted", 200, 9000)]

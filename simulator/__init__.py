@@ -1,0 +1,1 @@
+"""The deterministic simulator: engine and Kafka adapter unchanged, below them a cluster that fails."""
