@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -19,11 +19,14 @@ from kafka import (
 from consumers import kafka_python_client as client
 from consumers.kafka_options import KafkaOptions, Timeouts
 from consumers.kafka_python_records import NULL, install, sendable
+from consumers.kafka_python_turns import size_bytes
 from consumers.log import Headers, Position, Reason, Record, Unavailable, missing
 
 _logger = logging.getLogger(__name__)
 
 _POLL_RECORDS = 2_000
+_POLL_BYTES = 16 * 1024 * 1024
+"""About as much is taken at once, judging by the records before."""
 _POLL_SECONDS = 0.005
 """The client sleeps through all of a poll that can fetch nothing yet, such as the first one after a seek, and
 of one that meets nothing but a marker. Most readings are short: this is what they take longer."""
@@ -165,11 +168,12 @@ class KafkaReader:
         while position < end:
             with client.cured(f"reading {asked.topic}"):
                 polled = consumer.poll(timeout_ms=client.milliseconds(_POLL_SECONDS), max_records=most)
-                most = min(most * 4, _POLL_RECORDS)
                 before, position = position, consumer.position(asked)
             if position is None:  # it was reset to the start of the topic, which is being looked up
                 position = before
-            yield polled.get(asked, [])
+            if batch := polled.get(asked):
+                most = _most_next(most, batch)
+                yield batch
             if position != before:
                 moved_at = time.monotonic()
             elif time.monotonic() - moved_at > self._timeouts.stall_seconds / 1.5:
@@ -221,6 +225,12 @@ class KafkaReader:
             consumer.close(autocommit=False)
         self._idle.clear()
         self._admin.close()
+
+
+def _most_next(most: int, batch: Sequence[Any]) -> int:
+    """How many records to take after a batch, of which `most` were asked for: more, if they are small."""
+    fitting = _POLL_BYTES * len(batch) // max(sum(map(size_bytes, batch)), 1)
+    return max(min(most * 4, _POLL_RECORDS, fitting), 1)
 
 
 class KafkaPublisher:

@@ -47,7 +47,7 @@ class Turns:
             got = self._consumer.poll(timeout_ms=waiting_ms, max_records=asked)
             for partition, records in got.items():
                 found.setdefault(partition, []).extend(records)
-                size += sum(map(_size, records))
+                size += sum(map(size_bytes, records))
                 self._note(partition, len(records), share)
             count = sum(map(len, got.values()))
             left -= count
@@ -73,8 +73,8 @@ class Turns:
         return bool(rested)
 
 
-def _size(record: Any) -> int:
-    """Bytes of a record of the client's."""
+def size_bytes(record: Any) -> int:
+    """What a record of the client's takes in memory, about."""
     size = len(record.key or b"") + len(record.value or b"")
     for name, value in record.headers:
         size += len(name) + len(value or b"") + _HEADER_BYTES
