@@ -23,6 +23,7 @@ from ops.replay_player import Player, Summary
 from producers.outbox import Outbox
 from schemas.envelope import Code
 from schemas.instants import parse_instant
+from schemas.records import ClockCause
 from schemas.state import Ticket
 from schemas.topics import Topic, topic_name
 from workflow.decide import Accepted
@@ -110,6 +111,11 @@ def results(out: Path, names: Iterable[str], inputs: Iterable[Path]) -> Iterator
         ) from None
 
 
+def _told_at(fact: Accepted) -> datetime:
+    """When an engine that runs would have told it: a replay finds what is due only with the next record."""
+    return fact.entry.at if isinstance(fact.entry.cause, ClockCause) else fact.entry.recorded_at
+
+
 class Written:
     """Writes what a replay decides to files. Implements `Outlet`."""
 
@@ -119,7 +125,7 @@ class Written:
 
     def applied(self, fact: Accepted, partition: int) -> None:
         """See `Outlet`."""
-        for record in self._outbox.fact(fact, partition):
+        for record in self._outbox.fact(fact, partition, _told_at(fact)):
             if (name := _FILES.get(record.topic)) is not None:
                 self._files[name].write((record.value or b"") + b"\n")
 

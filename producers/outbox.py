@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from consumers.log import Excerpt, Headers, Outgoing, Record
@@ -37,8 +38,11 @@ class Outbox:
     partitions: int
     group: str
 
-    def fact(self, fact: Accepted, partition: int) -> Iterator[Outgoing]:
-        """The records of a fact but for the state: journal, notifications, metrics, a survivor's news."""
+    def fact(self, fact: Accepted, partition: int, told_at: datetime | None = None) -> Iterator[Outgoing]:
+        """The records of a fact but for the state: journal, notifications, metrics, a survivor's news.
+
+        `told_at`: when notifications go out, where it is not when the fact was recorded.
+        """
         entry = fact.entry
         key = entry.ticket_id.encode()
 
@@ -47,7 +51,7 @@ class Outbox:
             return Outgoing(topic_name(self.prefix, topic), partition, key, value, STRUCTURED)
 
         yield record(Topic.JOURNAL, JOURNAL_TYPE, entry.record_id, entry.to_json())
-        for record_id, notification in notifications(fact):
+        for record_id, notification in notifications(fact, told_at):
             yield record(Topic.NOTIFICATIONS, NOTIFICATION_TYPE, record_id, notification.to_json())
         for record_id, metric in metrics(fact):
             yield record(Topic.METRICS, METRIC_TYPE, record_id, metric.to_json())

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from schemas.events import Client, Notify
 from schemas.instants import format_instant
@@ -36,18 +36,24 @@ _BY_TRIGGER: Final[dict[str, tuple[tuple[Template, Role], ...]]] = {
 }
 
 
-def notifications(fact: Accepted) -> list[tuple[str, Notification]]:
-    """The notifications of a fact, each with its record id; the same cause always gives the same ids."""
+def notifications(fact: Accepted, told_at: datetime | None = None) -> list[tuple[str, Notification]]:
+    """The notifications of a fact, each with its record id; the same cause always gives the same ids.
+
+    Citizens' hours are looked up at `told_at`, where it is later than the fact counts: what happened by day
+    may come, or be found, at night. Without it: when the engine recorded the fact.
+    """
     ticket = fact.after
     if ticket is None:
         return []
     found = []
     taken: dict[str, int] = {}
+    told_at = max(fact.entry.at, told_at or fact.entry.recorded_at)
     for suffix, notification in (*_of_trigger(fact, ticket), *_of_clocks(fact, ticket)):
         taken[suffix] = taken.get(suffix, 0) + 1
         # Only a retraction may tell several people of one role.
         again = f"/{taken[suffix]}" if taken[suffix] > 1 else ""
-        found.append((f"{fact.entry.record_id}/{suffix}{again}", notification))
+        waiting = _waiting(notification, fact.policy, ticket.region, told_at)
+        found.append((f"{fact.entry.record_id}/{suffix}{again}", waiting))
     return found
 
 
@@ -60,7 +66,7 @@ def _of_trigger(fact: Accepted, ticket: Ticket) -> Iterator[tuple[str, Notificat
         for template, role in _BY_TRIGGER.get(trigger, ()):
             if template is Template.TICKET_REGISTERED:
                 template = _registration(fact, ticket)
-            notice = _notice(fact, ticket, template, role, _ref(ticket, role), _params(trigger, ticket))
+            notice = _notice(ticket, template, role, _ref(ticket, role), _params(trigger, ticket))
             if notice is not None:
                 yield f"{template}/{role}", notice
 
@@ -92,7 +98,7 @@ def _of_clocks(fact: Accepted, ticket: Ticket) -> Iterator[tuple[str, Notificati
         for template, told in _tellings(fact, change, ticket):
             params = _clock_params(change, ticket)
             ref = _ref(ticket, told.role) if told.role is Role.CLIENT else told.ref
-            notice = _notice(fact, ticket, template, told.role, ref, params)
+            notice = _notice(ticket, template, told.role, ref, params)
             if notice is not None:
                 yield f"{template}/{told.role}/{change.clock}", notice
 
@@ -128,22 +134,19 @@ def _ref(ticket: Ticket, role: Role) -> str | None:
 
 
 def _notice(
-    fact: Accepted, ticket: Ticket, template: Template, role: Role, ref: str | None, params: Params
+    ticket: Ticket, template: Template, role: Role, ref: str | None, params: Params
 ) -> Notification | None:
     """The notification, or None where nobody fills the role or the client wants none."""
     channel = NotificationChannel.INBOX if role is not Role.CLIENT else _preferred(ticket.client)
     if ref is None or channel is None:
         return None
-    values: dict[str, Any] = {
-        "ticket_id": ticket.ticket_id,
-        "recipient": Recipient(role=role, ref=ref),
-        "channel": channel,
-        "template": template,
-        "params": params,
-    }
-    if role is Role.CLIENT:
-        values |= _not_before(fact.policy, ticket.region, fact.entry.at)
-    return Notification(**values)
+    return Notification(
+        ticket_id=ticket.ticket_id,
+        recipient=Recipient(role=role, ref=ref),
+        channel=channel,
+        template=template,
+        params=params,
+    )
 
 
 def _preferred(client: Client | None) -> NotificationChannel | None:
@@ -156,7 +159,11 @@ def _preferred(client: Client | None) -> NotificationChannel | None:
     return NotificationChannel.SMS if client.phone else NotificationChannel.INBOX
 
 
-def _not_before(policy: Policy, region: str | None, at: datetime) -> dict[str, datetime]:
-    """Outside the citizen's hours a notification waits for them."""
+def _waiting(notification: Notification, policy: Policy, region: str | None, at: datetime) -> Notification:
+    """The same to be told at that time: outside the citizen's hours it waits for them."""
+    if notification.recipient.role is not Role.CLIENT:
+        return notification
     hours = policy.citizen_calendar(region)
-    return {} if hours.is_open(at) else {"not_before": hours.next_opening(at)}
+    if hours.is_open(at):
+        return notification
+    return notification.model_copy(update={"not_before": hours.next_opening(at)})

@@ -125,6 +125,28 @@ def test_outside_their_hours_citizens_are_told_later() -> None:
     assert "not_before" not in notifications(w.facts[-1])[0][1].model_dump_json(exclude_unset=True)
 
 
+def test_what_happened_by_day_and_comes_at_night_is_told_in_the_morning() -> None:
+    """Hours are looked up when the citizen would be told, not when the thing happened."""
+    w = world(NIGHT + "citizen_hours: day\n" + NO_CLOCK)
+    w.send("created", 0)
+    w.send("assigned", HOUR)
+    w.send("resolved", 2 * HOUR, arrives=9 * HOUR)
+    ((_, told),) = notifications(w.facts[-1])
+    assert told.not_before == at(20 * HOUR)
+
+
+def test_a_breach_of_the_day_that_is_found_at_night_is_told_in_the_morning() -> None:
+    """After an outage that lasted into the night nobody is woken; colleagues' inboxes do not sleep."""
+    w = world(NIGHT + "citizen_hours: day\n" + CLOCK)
+    w.send("created", 0)
+    w.until(9 * HOUR)
+    breach = next(fact for fact in w.facts if "breach" in fact.entry.to_json().decode())
+    waiting = {str(told.recipient.role): told.not_before for _, told in notifications(breach)}
+    assert waiting == {"supervisor": None, "client": at(20 * HOUR)}
+    on_time = notifications(breach, breach.entry.at)
+    assert [told.not_before for _, told in on_time] == [None, None]
+
+
 def test_citizens_hours_may_be_those_of_their_region() -> None:
     """`citizen_hours: region` takes the calendar of the ticket's region."""
     w = world(NIGHT + "citizen_hours: region\nregion_calendars: {'77': day, '*': always}\n" + NO_CLOCK)
