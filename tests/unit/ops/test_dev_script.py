@@ -4,6 +4,8 @@ import os
 import subprocess
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[3]
 TOOLS = ("sh", "dirname", "cat", "cksum", "tr", "mkdir", "rm", "basename")
 
@@ -54,6 +56,41 @@ def test_a_python_without_venv_is_named(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "python3-venv" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "needed"),
+    [
+        (["up"], True), (["broker"], True), (["--config", "up.yaml", "up", "--demo"], True),
+        (["--config=x.yaml", "broker"], True), (["--config", "up", "verify"], False), (["--config"], False),
+        (["worker"], False), ([], False),
+    ],
+)  # fmt: skip
+def test_what_needs_a_broker_gets_one_also_behind_an_option(
+    tmp_path: Path, arguments: list[str], needed: bool
+) -> None:
+    """Java and Kafka are set up for `up` and `broker`, wherever in the line they stand."""
+    copy, tools = _checkout(tmp_path), _tools(tmp_path / "tools")
+    python, command = copy / ".venv" / "bin" / "python", copy / ".venv" / "bin" / "ticketflow"
+    python.parent.mkdir(parents=True)
+    asked = tmp_path / "asked"
+    python.write_text(f'#!/bin/sh\necho "$@" >>"{asked}"\n')
+    command.write_text("#!/bin/sh\n")
+    for program in (python, command):
+        program.chmod(0o755)
+    _stamp(copy, tools, "requirements.txt")
+    done = _run(copy / "dev", *arguments, path=str(tools))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert ("ops.kafka_artifacts" in (asked.read_text() if asked.exists() else "")) == needed
+
+
+def _stamp(copy: Path, tools: Path, lock: str) -> None:
+    """What a set-up of this lock leaves: the digest that `./dev` makes."""
+    digest = subprocess.run(
+        ["/bin/sh", "-c", f"cat pyproject.toml {lock} | cksum | tr ' ' '-'"],
+        cwd=copy, env={"PATH": str(tools)}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    (copy / ".venv" / f"stamp-{lock}").write_text(f"{copy} {digest.stdout}")
 
 
 def test_ci_runs_the_readmes_test_command() -> None:
