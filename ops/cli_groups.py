@@ -12,6 +12,7 @@ from ops import failures
 from ops.cli_base import Json, example, failed, group, print_json, settings_of
 
 if TYPE_CHECKING:
+    from ops.settings import Settings
     from ops.topics import Finding
 
 topics, schemas = group(), group()
@@ -31,7 +32,7 @@ def topics_create(context: typer.Context, as_json: Json = False) -> None:
     created = administration.create(
         options, settings.topic_prefix, settings.partitions, settings.replication_factor
     )
-    problems = _sentences(administration.check(options, settings.topic_prefix))
+    problems = _sentences(administration.check(options, settings.topic_prefix, _wanted(settings)))
     if as_json:
         print_json({"created": created, "problems": problems})
     else:
@@ -42,6 +43,11 @@ def topics_create(context: typer.Context, as_json: Json = False) -> None:
     _tell_problems(problems, as_json=as_json)
 
 
+def _wanted(settings: Settings) -> int | None:
+    """The number of partitions that was asked for, if one was."""
+    return settings.partitions if "partitions" in settings.model_fields_set else None
+
+
 @topics.command("check", epilog=example("ticketflow topics check"))
 def topics_check(context: typer.Context, as_json: Json = False) -> None:
     """Say what is wrong with the topics; fail if something is."""
@@ -50,8 +56,7 @@ def topics_check(context: typer.Context, as_json: Json = False) -> None:
     from ops import topics as administration
 
     options = composition.kafka_options(settings, composition.bootstrap_servers(settings))
-    wanted = settings.partitions if "partitions" in settings.model_fields_set else None
-    problems = _sentences(administration.check(options, settings.topic_prefix, wanted))
+    problems = _sentences(administration.check(options, settings.topic_prefix, _wanted(settings)))
     if as_json:
         print_json({"problems": problems})
     elif not problems:

@@ -13,10 +13,11 @@ from rich.text import Text
 from consumers.log import Reader
 from consumers.partition import read_state
 from ops.plain_data import as_data
+from schemas.instants import format_instant
 from schemas.state import PERSONAL_FIELDS, Clock, Ticket
 from schemas.topics import Topic, partition_for, topic_name
 from workflow import durations
-from workflow.policy import Policy, Rule
+from workflow.policy import ALWAYS_IN_FORCE, Policy, Rule
 from workflow.policy_diff import PolicyDiff
 from workflow.policy_file import Problem
 from workflow.policy_table import promises_table
@@ -127,10 +128,14 @@ def policy_json(policy: Policy) -> dict[str, Any]:
     return {
         "policy": policy.name,
         "version": policy.version,
-        "effective_from": policy.effective_from.isoformat().replace("+00:00", "Z"),
+        "effective_from": _effective_from(policy),
         "reopening_window": durations.render(policy.reopening_window),
         "clocks": [_rule_json(rule) for rule in policy.rules],
     }
+
+
+def _effective_from(policy: Policy) -> str | None:
+    return None if policy.effective_from == ALWAYS_IN_FORCE else format_instant(policy.effective_from)
 
 
 def _rule_json(rule: Rule) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 
 from kafka import KafkaAdminClient
@@ -16,6 +17,7 @@ from consumers.kafka_python_client import connect, connection, cure, millisecond
 from consumers.log import Reason, Unavailable
 from ops import OperationError
 from schemas.topics import Topic, topic_name
+from workflow import durations
 
 _TIMEOUT_SECONDS: Final = 30.0
 _TIMEOUT_MS: Final = milliseconds(_TIMEOUT_SECONDS)
@@ -130,11 +132,23 @@ def _config_problems(name: str, topic: Topic, actual: Mapping[str, str]) -> list
         for key in ("message.timestamp.type", "cleanup.policy")
         if key in wanted and actual.get(key) != wanted[key]
     ]
+    found += _retention_problems(name, topic, int(actual["retention.ms"]))
     least = int(wanted["max.message.bytes"])
     if int(actual.get("max.message.bytes", 0)) < least:
         sentence = f"The topic {name} has max.message.bytes below the {least} that a record may need."
         found.append(Finding(sentence))
     return found
+
+
+def _retention_problems(name: str, topic: Topic, kept_ms: int) -> list[Finding]:
+    # The journal grows without a limit and may be cut, but not below the events that it accounts for.
+    wanted = Topic.EVENTS if topic is Topic.JOURNAL else topic
+    least_ms = int(wanted.config.get("retention.ms", 0))  # the state is compacted
+    if 0 <= kept_ms < least_ms:
+        kept = durations.render(timedelta(milliseconds=kept_ms))
+        least = durations.render(timedelta(milliseconds=least_ms))
+        return [Finding(f"The topic {name} keeps records for {kept} (retention.ms), less than {least}.")]
+    return []
 
 
 def _replication_problems(name: str, partitions: list[Any], actual: Mapping[str, str]) -> list[Finding]:

@@ -85,7 +85,7 @@ def test_an_unknown_ticket_is_one_sentence(system: System) -> None:
 
 
 def test_topics_are_created_once_and_checked(settings: dict[str, str]) -> None:
-    """A second `create` finds all there; `check` names what another number of partitions would need."""
+    """A second `create` finds all there; both name what another number of partitions would need."""
     fresh = {
         **settings,
         "TICKETFLOW_TOPIC_PREFIX": f"{settings['TICKETFLOW_TOPIC_PREFIX']}.x",
@@ -97,9 +97,10 @@ def test_topics_are_created_once_and_checked(settings: dict[str, str]) -> None:
     assert len(json.loads(run(fresh, "topics", "create", "--json").stdout)["created"]) == 6
     assert run(fresh, "topics", "create").stdout == b"All topics are there already.\n"
     assert run(fresh, "topics", "check").returncode == 0
-    other = run({**fresh, "TICKETFLOW_PARTITIONS": "3"}, "topics", "check", "--json")
-    assert other.returncode == 1
-    assert len(json.loads(other.stdout)["problems"]) == 6
+    for command in ("check", "create"):
+        other = run({**fresh, "TICKETFLOW_PARTITIONS": "3"}, "topics", command, "--json")
+        assert other.returncode == 1
+        assert len(json.loads(other.stdout)["problems"]) == 6
 
 
 @pytest.mark.parametrize("command", [["publish", "-"], ["ticket", "show", "T-1"], ["verify"]], ids=" ".join)

@@ -64,6 +64,21 @@ def test_topics_that_others_made_wrong_are_described(options: KafkaOptions, brok
     assert "instead of" not in problems
 
 
+def test_topics_that_keep_records_too_short_are_named(options: KafkaOptions, broker: str) -> None:
+    """`verify` needs events and journal for two weeks; a journal that is cut after a month is allowed."""
+    day_ms = 24 * 3_600_000
+    _create(
+        broker,
+        short__journal={"num_partitions": 2, "configs": {"retention.ms": str(day_ms)}},
+        short__metrics={"num_partitions": 2, "configs": {"retention.ms": str(7 * day_ms)}},
+        month__journal={"num_partitions": 2, "configs": {"retention.ms": str(30 * day_ms)}},
+    )
+    problems = _sentences(options, "short")
+    assert "The topic short.journal keeps records for 24h (retention.ms), less than 14d." in problems
+    assert "The topic short.metrics keeps records for 7d (retention.ms), less than 14d." in problems
+    assert "month.journal keeps" not in " ".join(_sentences(options, "month"))
+
+
 def test_partition_counts_that_differ_are_listed(options: KafkaOptions, broker: str) -> None:
     """Topics must share one number of partitions, for output goes where its input came from."""
     _create(broker, uneven__events={"num_partitions": 2}, uneven__state={"num_partitions": 3})

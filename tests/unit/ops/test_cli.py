@@ -331,6 +331,7 @@ def test_policy_show_prints_each_promise(capsys: pytest.CaptureFixture[str]) -> 
     shown = Ran(capsys, "policy", "show").out
     told = json.loads(Ran(capsys, "policy", "show", "--json").out)
     assert "gosuslugi@2026.1" in shown
+    assert told["effective_from"] == "2026-01-01T00:00:00.000000Z"
     assert {"resolution", "first_response", "callback"} <= {clock["clock"] for clock in told["clocks"]}
     assert all(
         clock["clock"] in shown and clock["target"] in shown
