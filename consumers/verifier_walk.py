@@ -192,6 +192,8 @@ class Walk:
         return Life(Mode.FOLDED, 0, None)
 
     def _decide(self, record: Record, entry: JournalEntry, met: Met, ticket: Ticket | None) -> None:
+        for change in entry.clocks:
+            self._policies.get(change.policy)  # under other versions nothing would agree, and that is why
         decoded = met.decoded
         if isinstance(decoded, BadRecord) or decoded.subject != entry.ticket_id:
             code = decoded.code if isinstance(decoded, BadRecord) else "an event of another ticket"

@@ -17,6 +17,8 @@ from schemas.envelope import Code
 from schemas.topics import Topic
 from tests.simulation.histories import Step, steps
 from tests.simulation.worlds import GROUP, PREFIX, World
+from tests.support.world import written
+from workflow.policy import UnknownPolicyVersion
 
 POLICIES = load(None)
 
@@ -169,6 +171,15 @@ def test_lives_without_their_first_events_are_only_folded() -> None:
     assert report.totals["journal"] == whole["journal"]
     assert {each.first_offset > 0 for each in report.partitions if each.consumed} == {True}
     assert "only folded" in "\n".join(report.lines())
+
+
+def test_without_the_version_of_the_records_it_names_that_instead_of_differences() -> None:
+    """Decided again under another policy nothing agrees: hundreds of broken laws would hide the reason."""
+    world = World(POLICIES, 3, Bounds(5, 5))
+    world.play(TWICE)
+    other = 'policy: gosuslugi\nversion: "2"\nclocks: [{clock: c, target: 1h, start: [created]}]\n'
+    with pytest.raises(UnknownPolicyVersion, match=r"gosuslugi@2026\.1, and only gosuslugi@2 is here"):
+        verify(world.reader, PREFIX, GROUP, written(other))
 
 
 def test_outputs_that_are_no_longer_kept_are_not_missed() -> None:
