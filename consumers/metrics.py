@@ -16,7 +16,7 @@ from typing import Final
 
 from consumers.checkpoint import Checkpoint, Format
 from consumers.log import Record
-from consumers.metrics_counts import CLOCKS, DEAD_LETTERS, Count, additions
+from consumers.metrics_counts import CLOCKS, DEAD_LETTERS, Count, additions, bounds_with
 from consumers.metrics_gauges import Gauges
 from consumers.metrics_records import Standing, code, measurement, standing
 from consumers.metrics_series import Series, Values, shown
@@ -44,8 +44,11 @@ DUE_SOON: Final = timedelta(minutes=5)
 class BusinessMetrics:
     """Counts records in one thread; another one may ask for the `series`."""
 
-    def __init__(self, checkpoint: Checkpoint, prefix: str) -> None:
-        """Go on from what the checkpoint has; `prefix` is that of the topics. Raises CheckpointError."""
+    def __init__(self, checkpoint: Checkpoint, prefix: str, targets: Iterable[timedelta] = ()) -> None:
+        """Go on from what the checkpoint has. Raises CheckpointError.
+
+        `prefix` is that of the topics. `targets`: of the promises; histograms have a bound at each.
+        """
         self._checkpoint = checkpoint
         self._topics = {topic_name(prefix, topic): topic for topic in TOPICS}
         self._lock = threading.Lock()
@@ -53,6 +56,7 @@ class BusinessMetrics:
         with checkpoint.transaction() as database:
             rows = database.execute("SELECT series, value FROM count")
             self._counts: Counter[Count] = Counter({tuple(json.loads(name)): value for name, value in rows})
+            self._bounds = bounds_with(targets, self._counts)
             self._gauges = Gauges()
             for (text,) in database.execute("SELECT standing FROM ticket"):
                 self._gauges.replace(None, Standing.from_json(text))
@@ -88,7 +92,7 @@ class BusinessMetrics:
     def _measured(self, record: Record) -> Iterator[Count]:
         measured = measurement(record)
         self._read(record, measured is not None)
-        for count, number in () if measured is None else additions(measured):
+        for count, number in () if measured is None else additions(measured, self._bounds):
             self._counts[count] += number
             yield count
 
@@ -165,4 +169,4 @@ class BusinessMetrics:
                 "clocks_due_soon": gauges.clocks_due_until(to_epoch(now + DUE_SOON)),
                 "clocks_overdue": dict(gauges.clocks_overdue),
             }
-        return shown(counts, places)
+        return shown(counts, places, self._bounds)

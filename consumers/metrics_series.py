@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from itertools import product
 
 from consumers.metrics_counts import (
-    BOUNDS,
     BY_QUEUE,
     CLOCKS,
     DEAD_LETTERS,
@@ -19,6 +18,7 @@ from consumers.metrics_counts import (
     OUTCOMES_BY_REGION,
     RESOLUTION,
     WAIT,
+    Bounds,
     Count,
     buckets,
 )
@@ -41,9 +41,9 @@ class Series:
     distributions: Mapping[str, Mapping[tuple[str, ...], Distribution]]
 
 
-def shown(counts: Mapping[Count, int], places: Mapping[str, Values]) -> Series:
-    """The series of these counts, and of these gauges by name."""
-    return Series({**_counters(counts), **_gauges(counts, places)}, _distributions(counts))
+def shown(counts: Mapping[Count, int], places: Mapping[str, Values], bounds: Bounds) -> Series:
+    """The series of these counts, and of these gauges by name; `bounds` as they were counted with."""
+    return Series({**_counters(counts), **_gauges(counts, places)}, _distributions(counts, bounds))
 
 
 def _named(counts: Mapping[Count, int], name: str) -> dict[tuple[str, ...], int]:
@@ -77,9 +77,11 @@ def _gauges(counts: Mapping[Count, int], places: Mapping[str, Values]) -> dict[s
     }
 
 
-def _distributions(counts: Mapping[Count, int]) -> dict[str, dict[tuple[str, ...], Distribution]]:
+def _distributions(
+    counts: Mapping[Count, int], bounds: Bounds
+) -> dict[str, dict[tuple[str, ...], Distribution]]:
     labels: dict[str, Iterable[tuple[str, ...]]] = {
         WAIT: [(str(channel), str(queue)) for channel, queue in product(Channel, Queue)],
         RESOLUTION: [(str(category),) for category in Category],
     }
-    return {name: {each: buckets(counts, (name, *each)) for each in labels[name]} for name in BOUNDS}
+    return {name: {each: buckets(counts, (name, *each), bounds) for each in labels[name]} for name in bounds}

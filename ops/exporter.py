@@ -12,7 +12,7 @@ from consumers.checkpoint import Checkpoint
 from consumers.clock import WallClock
 from consumers.metrics import FORMAT, BusinessMetrics
 from consumers.subscriber import Subscriber
-from ops import composition, kafka_noise
+from ops import composition, kafka_noise, policies
 from ops.http import Endpoint
 from ops.series import BusinessCollector
 from ops.service import checkpoint_file, follow, until_told
@@ -27,6 +27,7 @@ def run(settings: Settings, parent: int | None = None) -> None:
 
     `parent`: end also when this process, our parent, has ended. Raises OperationError, LogError.
     """
+    targets = policies.load(settings.policy).targets
     with until_told(parent) as stop, ExitStack() as stack:
         servers = composition.bootstrap_servers(settings)
         noise = kafka_noise.limit()
@@ -36,7 +37,7 @@ def run(settings: Settings, parent: int | None = None) -> None:
         noise.connected = True
         checkpoint = Checkpoint(checkpoint_file(settings, "exporter", feed.cluster), FORMAT)
         stack.callback(checkpoint.close)
-        metrics = BusinessMetrics(checkpoint, settings.topic_prefix)
+        metrics = BusinessMetrics(checkpoint, settings.topic_prefix, targets)
         subscriber = Subscriber(
             feed,
             checkpoint,

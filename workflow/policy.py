@@ -226,6 +226,12 @@ class Policies:
         """The labels of all versions, the earliest first."""
         return tuple(self._by_label)
 
+    @property
+    def targets(self) -> frozenset[timedelta]:
+        """The targets of all promises but of those that an event announces."""
+        targets = (rule.target for version in self._versions for rule in version.rules)
+        return frozenset(target for target in targets if isinstance(target, timedelta))
+
     def in_force(self, arrival: datetime) -> Policy:
         """The version under which an arrival starts clocks; before the earliest one, that one."""
         return self._versions[max(bisect_right(self._dates, arrival) - 1, 0)]

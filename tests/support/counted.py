@@ -1,7 +1,7 @@
 """The exporter's parts on the in-memory log, and records as the engine writes them."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from consumers.memory import MemoryBroker
 from consumers.memory_feed import MemoryFeed
 from consumers.metrics import FORMAT, TOPICS, BusinessMetrics
 from consumers.subscriber import Subscriber
+from ops.policies import load
 from ops.series import BusinessCollector
 from schemas.instants import format_instant
 from schemas.topics import Topic, partition_for, topic_name
@@ -22,6 +23,7 @@ from tests.support.recount import Recount, Sample, nonzero
 from tests.support.world import START
 
 PREFIX, PARTITIONS = "tickets", 2
+TARGETS = load(None).targets
 LABELS = {"category": "complex", "queue": "status", "channel": "phone", "priority": "normal", "region": "77"}
 
 
@@ -74,10 +76,10 @@ class Counted:
         self.recount = Recount()
         self.begin()
 
-    def begin(self) -> None:
-        """Start, with nothing but the checkpoint."""
+    def begin(self, targets: Collection[timedelta] = TARGETS) -> None:
+        """Start, with nothing but the checkpoint; `targets`: of the promises."""
         self.checkpoint = Checkpoint(self.path, FORMAT)
-        self.metrics = BusinessMetrics(self.checkpoint, PREFIX)
+        self.metrics = BusinessMetrics(self.checkpoint, PREFIX, targets)
         self.feed = MemoryFeed(self.broker)
         self.subscriber = Subscriber(
             self.feed, self.checkpoint, self.metrics, self.clock, topics=self.metrics.topics,

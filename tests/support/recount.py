@@ -12,9 +12,9 @@ from prometheus_client.parser import text_string_to_metric_families
 Sample = tuple[str, frozenset[tuple[str, str]]]
 """A sample's name without the prefix, and its labels."""
 
-# Bounds of the histograms' buckets. The promises' targets are among them.
+# Bounds of the histograms' buckets. The targets of the default policy are among them.
 BOUNDS = {
-    "wait_seconds": [5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 14400, 86400, 172800],
+    "wait_seconds": [5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 14400, 86400, 172800, 259200],
     "resolution_seconds": [
         30, 60, 120, 300, 600, 900, 1800, 3600, 14400, 28800, 86400, 172800, 259200, 604800,
     ],

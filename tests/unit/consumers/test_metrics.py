@@ -1,6 +1,7 @@
 """The fold of records to the business series."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,31 @@ def test_a_bucket_ends_at_the_target(counted: Counted, seconds: float, bound: st
     buckets = {dict(labels)["le"] for name, labels in counted.served() if name == "resolution_seconds_bucket"}
     assert min(buckets, key=float) == bound
     assert value(counted.served(), "resolution_seconds_sum", category="complex") == seconds
+
+
+def test_every_target_of_the_policy_is_a_bound_and_an_old_one_stays(counted: Counted) -> None:
+    """So the share within a target is exact under any policy, and a new policy lowers no count."""
+    counted.kill()
+    counted.begin([timedelta(seconds=4), timedelta(milliseconds=2_500)])
+    for key, seconds in enumerate((2.4, 3.9, 4.1)):
+        counted.write(Topic.METRICS, str(key), measured("wait_seconds", seconds))
+    counted.count()
+    assert within(counted) == {"2.5": 1, "4.0": 2, "5.0": 3, "10.0": 3}
+    counted.kill()
+    counted.begin([timedelta(seconds=7)])
+    counted.write(Topic.METRICS, "new", measured("wait_seconds", 6.9))
+    counted.count()
+    assert within(counted) == {"2.5": 1, "4.0": 2, "5.0": 3, "7.0": 4, "10.0": 4}
+
+
+def within(counted: Counted) -> dict[str, float]:
+    """How many waited so long at most, up to ten seconds."""
+    found = {
+        dict(labels)["le"]: count
+        for (name, labels), count in counted.served().items()
+        if name == "wait_seconds_bucket"
+    }
+    return {bound: count for bound, count in found.items() if float(bound) <= 10}
 
 
 def test_what_lies_beyond_the_last_bound_is_counted(counted: Counted) -> None:
