@@ -255,7 +255,8 @@ def _clause(location: tuple[int | str, ...], kind: str, message: str, config: Pa
         return f"{field} in {config} is no setting{_did_you_mean(field, Settings.model_fields)}."
     name = variable if os.environ.get(variable) or config is None else f"{field} in {config}"
     if kind == "string_pattern_mismatch":
-        reason = "use only letters, digits, dots, underscores and hyphens (a topic prefix: lower case)"
+        letters = "lower-case letters" if field == "topic_prefix" else "letters"
+        reason = f"use only {letters}, digits, dots, underscores and hyphens"
     return f"{name} is wrong: {reason[0].lower()}{reason[1:]}."
 
 
