@@ -177,7 +177,8 @@ def test_without_the_version_of_the_records_it_names_that_instead_of_differences
     """Decided again under another policy nothing agrees: hundreds of broken laws would hide the reason."""
     world = World(POLICIES, 3, Bounds(5, 5))
     world.play(TWICE)
-    other = '{policy: gosuslugi, version: "2", clocks: [{clock: c, target: 1h, start: [created], stop: [closed]}]}'
+    clock = "{clock: c, target: 1h, start: [created], stop: [closed]}"
+    other = f'{{policy: gosuslugi, version: "2", clocks: [{clock}]}}'
     with pytest.raises(UnknownPolicyVersion, match=r"gosuslugi@2026\.1, and only gosuslugi@2 is here"):
         verify(world.reader, PREFIX, GROUP, written(other))
 
