@@ -7,6 +7,7 @@ partitions, and arrivals are what the broker noted; the offsets in the journal a
 log, not the topic's. `ops.replay_player` says when clocks fire.
 """
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
@@ -22,7 +23,7 @@ from ops.replay_events import Files, Source, from_lines
 from ops.replay_player import Player, Summary
 from producers.outbox import Outbox
 from schemas.envelope import Code
-from schemas.instants import parse_instant
+from schemas.instants import format_instant, parse_instant
 from schemas.records import ClockCause
 from schemas.state import Ticket
 from schemas.topics import Topic, topic_name
@@ -77,13 +78,19 @@ def until_instant(text: str) -> datetime:
 
 
 def play(player: Player, source: Source, until: datetime, what: str) -> Summary:
-    """Play all events, and then what is due before `until`; `what` stands beside the progress."""
+    """Play all events, and then what is due before `until`; `what` stands beside the progress.
+
+    Where events arrive after `until`, a sentence on stderr says so: they are played all the same.
+    """
     done = 0
     with progress(what, source.total) as advance:
         for size in player.feed(source.events()):
             done += size
             advance(done)
     begun = player.arrival
+    if begun >= until:
+        last = format_instant(begun)
+        print(f"--until lies before the last arrival ({last}): all was played up to there.", file=sys.stderr)
     with progress(f"{what}: what is due", max(int((until - begun).total_seconds()), 0)) as advance:
         for instant in player.fire(until):
             advance(int((instant - begun).total_seconds()))

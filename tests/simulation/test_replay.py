@@ -92,6 +92,16 @@ def test_every_line_ends_once(tmp_path: Path) -> None:
     assert len(_entries(tmp_path, "state.jsonl")) == summary.tickets
 
 
+def test_an_end_before_the_last_arrival_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """All events are played whatever the end is, and clocks fire up to the last of them."""
+    whole = _replay(tmp_path, lines(FIXED))
+    assert capsys.readouterr().err == ""
+    cut = _replay(tmp_path, lines(FIXED), until="2026-01-01T00:00:00Z")
+    assert "--until lies before the last arrival (2026-" in capsys.readouterr().err
+    assert cut.lines == whole.lines
+    assert 0 < cut.firings < whole.firings
+
+
 def test_what_a_survivor_learns_comes_directly_after_the_merge(tmp_path: Path) -> None:
     """An absorbed event is applied directly after the closing that caused it, with its arrival."""
     history: list[Step] = [
