@@ -22,9 +22,9 @@ from zoneinfo import ZoneInfo
 
 from consumers.report_chains import Chains
 from schemas.instants import seconds
-from schemas.records import Change, JournalEntry, Outcome
-from schemas.state import State, Ticket
-from workflow.history import Step
+from schemas.records import Change, ClockChange, JournalEntry, Outcome
+from schemas.state import Clock, State, Ticket
+from workflow.history import Step, moves
 from workflow.measures import labels_of
 from workflow.report_facts import CONFIRMATION, Count, Observed, Time, observe, overdue_seconds
 from workflow.report_figures import (
@@ -184,25 +184,30 @@ class Reporter:
             sums.times[Time.ISSUE_AGE].append(max(seconds(at - ticket.registered_at), 0.0))
 
     def _follow_overdue(self, step: Step) -> None:
-        """Keep how long broken promises go on, of those that were broken in the period."""
-        ticket = step.after or step.before
-        assert ticket is not None  # noqa: S101 - see `_add`
-        for change in step.entry.clocks:
-            key = (ticket.ticket_id, change.clock, change.cycle)
-            broken = change.change is Change.BREACHED and self._frame.has(step.entry.at)
-            if change.clock == CONFIRMATION or not (broken or key in self._overdue):
-                continue
-            until = self._frame.end
-            over_seconds = overdue_seconds(ticket, change.clock, change.cycle, until)
-            if over_seconds is None:
-                self._overdue.pop(key, None)
-                continue
-            clock = ticket.clock(change.clock)
-            still = clock is None or clock.ended_at is None or clock.ended_at >= until
-            self._overdue[key] = Worst(ticket.ticket_id, change.clock, change.cycle, over_seconds, still)
-        if step.after is None:
-            for clock in ticket.clocks:
-                self._settle((ticket.ticket_id, clock.clock, clock.cycle))
+        """Keep how long broken promises go on, of those that were broken in the period.
+
+        By each change, not by the ticket after the record: a record that ends a cycle may start the next.
+        """
+        for move in moves([step]):
+            self._follow_cycle(step.entry, move.change, move.after)
+        if step.after is None and step.before is not None:
+            for clock in step.before.clocks:
+                self._settle((step.before.ticket_id, clock.clock, clock.cycle))
+
+    def _follow_cycle(self, entry: JournalEntry, change: ClockChange, clock: Clock) -> None:
+        if change.change is Change.STARTED:  # nothing comes back to the cycle before
+            self._settle((entry.ticket_id, change.clock, change.cycle - 1))
+        key = (entry.ticket_id, change.clock, change.cycle)
+        broken = change.change is Change.BREACHED and self._frame.has(entry.at)
+        if change.clock == CONFIRMATION or not (broken or key in self._overdue):
+            return
+        until = self._frame.end
+        over_seconds = overdue_seconds(clock, until)
+        if over_seconds is None:
+            self._overdue.pop(key, None)
+        else:
+            still = clock.ended_at is None or clock.ended_at >= until
+            self._overdue[key] = Worst(*key, over_seconds, still)
 
     def _settle(self, key: _Key) -> None:
         """Nothing more can be known of a broken promise: it is among the worst, or forgotten."""

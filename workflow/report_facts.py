@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 from schemas.records import Change, ClockChange, MetricName, Outcome
-from schemas.state import Ticket
+from schemas.state import Clock
 from workflow.history import Step
 from workflow.measures import metrics
 
@@ -132,13 +132,15 @@ def _kept_or_late(step: Step, clock: str) -> list[ClockChange]:
     return [each for each in step.entry.clocks if each.clock == clock and each.change in ends]
 
 
-def overdue_seconds(ticket: Ticket, clock_id: str, cycle: int, until: datetime) -> float | None:
+def overdue_seconds(clock: Clock, until: datetime) -> float | None:
     """How long past its deadline a broken promise went on, by the clock on the wall, up to `until` at most.
 
-    None where that cycle is not broken (any more).
+    None where the cycle is not broken (any more). One that was found late in a pause has no deadline: it went
+    on for what it counted beyond its target.
     """
-    clock = ticket.clock(clock_id)
-    if clock is None or clock.cycle != cycle or not clock.breached or clock.deadline is None:
+    if not clock.breached:
         return None
+    if clock.deadline is None:
+        return max(clock.elapsed_seconds - clock.target_seconds, 0.0)
     end = until if clock.ended_at is None else min(clock.ended_at, until)
     return max((end - clock.deadline).total_seconds(), 0.0)

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumers.report_fold import Frame
+from consumers.report_fold import WORST_KEPT, Frame
 from schemas.records import MetricName, Outcome
 from tests.support.histories import POLICY, TICKETS, Sent, histories
 from tests.support.reporting import FOR_EVER, figures, figures_of, frame
 from tests.support.world import DAY, HOUR, World, seconds_of, written
 from workflow.measures import metrics
+from workflow.report_facts import CONFIRMATION
 from workflow.report_figures import Figures, Group, distribution
 
 POLICIES = written(
@@ -114,6 +115,19 @@ def test_the_groups_add_up_to_the_total(history: list[Sent], by: list[str]) -> N
     days = [each.promises for each in found.days]
     assert sum(each.breached for each in days) == found.total.all_promises.breached
     assert sum(each.breached for each in found.hours) == found.total.all_promises.breached
+
+
+@given(histories(tickets=3))
+@settings(max_examples=50, deadline=None)
+def test_every_broken_promise_is_among_the_worst(history: list[Sent]) -> None:
+    """Where they are few each is named, whatever came after it: as many of each clock as were broken."""
+    found = figures_of(played(history), frame())
+    broken = {
+        each.clock: each.broken for each in found.total.promises if each.broken and each.clock != CONFIRMATION
+    }
+    named = Counter(each.clock for each in found.worst)
+    assert named == broken or len(found.worst) == WORST_KEPT
+    assert len({(each.ticket_id, each.clock, each.cycle) for each in found.worst}) == len(found.worst)
 
 
 @given(histories(tickets=2))

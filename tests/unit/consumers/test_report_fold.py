@@ -8,6 +8,19 @@ from tests.support.world import DAY, HOUR, MINUTE, World, written
 from workflow.report_figures import Promises
 
 POLICIES = written(POLICY)
+AGAIN = """
+clocks:
+  - {clock: ownership, target: 10m, start: [transferred], stop: [assigned, transferred, closed]}
+  - {clock: promise, target: promised, start: [promised], stop: [resolved, closed]}
+"""
+"""Clocks whose next cycle starts with what ends the one before."""
+SHORTENED = """
+clocks:
+  - {clock: resolution, when: {priority: [urgent]}, target: 5m, start: [created],
+     stop: [resolved], pause: [pending]}
+  - {clock: resolution, target: 1h, start: [created], stop: [resolved], pause: [pending]}
+"""
+"""A clock that may find itself late while it stands still."""
 OPENS = 20 * HOUR
 """START is Monday 12:00 in Moscow. The office closes an hour later, and opens on Tuesday at that time."""
 
@@ -146,6 +159,35 @@ def test_the_worst_are_named_with_how_long_they_went_on(w: World) -> None:
         ("A", "first_response", 20 * MINUTE, False),
     ]
     assert figures_of(w, frame(start=15 * MINUTE)).worst == ()
+
+
+def test_a_broken_cycle_is_among_the_worst_when_its_record_starts_the_next() -> None:
+    """A transfer, or another promise, ends one cycle and starts the next: each is over up to its own end."""
+    w = World(written(AGAIN))
+    w.send("created", 0)
+    w.send("transferred", MINUTE)
+    w.send("promised", MINUTE, deadline=30 * MINUTE)
+    w.send("transferred", HOUR + 5 * MINUTE, queue="reference")
+    w.send("promised", 2 * HOUR, deadline=5 * HOUR)
+    w.until(3 * HOUR)
+    found = figures_of(w, frame(end=3 * HOUR)).worst
+    assert [(each.clock, each.cycle, each.overdue_seconds, each.open) for each in found] == [
+        ("ownership", 2, 105 * MINUTE, True),
+        ("promise", 1, 90 * MINUTE, False),
+        ("ownership", 1, 54 * MINUTE, False),
+    ]
+
+
+def test_a_promise_broken_in_a_pause_is_among_the_worst() -> None:
+    """It has no deadline while it is paused: what it counted beyond its target is how far over it was."""
+    w = World(written(SHORTENED))
+    w.send("created", 0, priority="normal")
+    w.send("assigned", MINUTE)
+    w.send("pending", 30 * MINUTE)
+    w.send("reclassified", 31 * MINUTE, priority="urgent")
+    w.send("resolved", 40 * MINUTE)
+    (found,) = figures_of(w, frame()).worst
+    assert (found.clock, found.overdue_seconds, found.open) == ("resolution", 25 * MINUTE, False)
 
 
 def test_days_and_hours_are_those_of_the_zone(w: World) -> None:
