@@ -7,6 +7,8 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
+from errno import EISDIR
+from os import strerror
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -119,8 +121,10 @@ def rendered(report: Report, form: Format) -> str:
 
 def write(report: Report, form: Format, path: Path) -> None:
     """Write the report to a file, which is whole or not there. Raises OperationError."""
-    beside = path.with_name(f".{path.name}.part")
+    beside = path.parent / f".{path.name}.part"
     try:
+        if path.is_dir():  # also one without a name of its own, such as `.`
+            raise IsADirectoryError(EISDIR, strerror(EISDIR))
         beside.write_text(rendered(report, form), "utf-8")
         beside.replace(path)
     except OSError as error:

@@ -205,6 +205,22 @@ def test_a_report_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "report.json"]
 
 
+@pytest.mark.parametrize("out", ["", ".", "..", "/", "folder", "folder/"])
+def test_a_folder_is_no_file_to_write_to(
+    out: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """However it is named: one sentence, and nothing is left in it."""
+    journal = tmp_path / "journal.jsonl"
+    journal.touch()
+    (tmp_path / "folder").mkdir()
+    monkeypatch.chdir(tmp_path)
+    options = ["--from", "2026-01-01", "--to", "2026-01-05", "--journal", str(journal)]
+    assert main(["report", *options, "--out", out]) == 1
+    told = f"The report cannot be written to {Path(out)}: Is a directory."
+    assert capsys.readouterr().err.splitlines()[-1] == told
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["folder", "journal.jsonl"]
+
+
 def test_the_command_reports_over_the_journal_of_a_replay(
     journal: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
