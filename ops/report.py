@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from schemas.instants import format_instant, parse_instant
 from workflow.calendars import time_zone
 from workflow.policy import ANY, Policy
 from workflow.report_figures import Figures
+
+_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
 class Format(StrEnum):
@@ -83,7 +86,7 @@ def dimensions(text: str | None) -> tuple[Dimension, ...]:
 def instant(option: str, text: str, zone: ZoneInfo) -> datetime:
     """An RFC 3339 instant, or a date: midnight in the zone. Raises Usage."""
     try:
-        if len(text) == len("2026-03-01"):
+        if _DATE.fullmatch(text):  # `fromisoformat` takes the dates of weeks, too
             return datetime.combine(date.fromisoformat(text), datetime.min.time(), zone).astimezone(UTC)
         return parse_instant(text)
     except (ValueError, OverflowError):

@@ -159,10 +159,11 @@ def test_a_date_is_its_midnight_in_the_zone() -> None:
 @pytest.mark.parametrize(
     ("start", "end"),
     [("2026-03-02", "2026-03-02"), ("2026-03-03", "2026-03-02"), ("yesterday", "2026-03-02"),
-     ("2026-02-30", "2026-03-02"), ("2026-03-02T09:00:00", "2026-03-03"), ("2026-03-01", "0001-01-01")],
+     ("2026-02-30", "2026-03-02"), ("2026-W01-1", "2026-03-02"), ("2026-02-01", "2026-W10-1"),
+     ("2026-03-02T09:00:00", "2026-03-03"), ("2026-03-01", "0001-01-01")],
 )  # fmt: skip
 def test_a_period_that_is_none_is_refused(start: str, end: str) -> None:
-    """Backwards, empty, no date, or without an offset."""
+    """Backwards, empty, no date, a week's date, or without an offset."""
     with pytest.raises(Usage):
         period(start, end, ZoneInfo("Asia/Tokyo"), ())
 
