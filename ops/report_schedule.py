@@ -38,21 +38,32 @@ class Period(NamedTuple):
 
 
 class Schedule:
-    """A cron expression in a zone: minute, hour, day of the month, month, day of the week."""
+    """A cron expression in a zone: minute, hour, day of the month, month, day of the week.
+
+    When an hour comes twice, hours that the expression names are meant once: a report of each day is no
+    report of the hour between. `*` means them all, and each is reported.
+    """
 
     def __init__(self, expression: str, zone: ZoneInfo) -> None:
         """Raises Usage."""
-        weekday = expression.split()[4:5]
-        if weekday and re.search(r"\d", weekday[0]):
+        fields = expression.split()
+        if re.search(r"\d", "".join(fields[4:5])):
             # Cron counts from Sunday, APScheduler from Monday: nobody should have to know.
             raise Usage("--schedule: write days of the week by name, like mon-fri")
         try:
             self._trigger: Any = CronTrigger.from_crontab(expression, timezone=zone)
         except ValueError:
             raise Usage("--schedule is a cron expression of five fields, like '0 8 * * mon-fri'") from None
+        self._zone, self._every_hour = zone, fields[1] == "*"
 
     def after(self, at: datetime) -> datetime | None:
         """The first firing later than `at`; None: there is none."""
+        fired = self._triggered(at)
+        while fired is not None and not self._every_hour and fired.astimezone(self._zone).fold:
+            fired = self._triggered(fired)
+        return fired
+
+    def _triggered(self, at: datetime) -> datetime | None:
         fired: datetime | None = self._trigger.get_next_fire_time(None, at + timedelta(microseconds=1))
         return None if fired is None else fired.astimezone(UTC)
 
@@ -81,8 +92,14 @@ class Schedule:
 
 def file_name(period: Period, zone: ZoneInfo, form: Format) -> str:
     """`report_2026-03-01T0800_2026-03-02T0800.html`: the period's ends in the zone."""
-    start, end = (f"{each.astimezone(zone):%Y-%m-%dT%H%M}" for each in period)
+    start, end = (_named(each.astimezone(zone)) for each in period)
     return f"report_{start}_{end}.{_SUFFIXES[form]}"
+
+
+def _named(local: datetime) -> str:
+    """The time on the wall; with its offset where the clocks are set back and it comes twice."""
+    twice = local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
+    return f"{local:%Y-%m-%dT%H%M%z}" if twice else f"{local:%Y-%m-%dT%H%M}"
 
 
 def keep_writing(

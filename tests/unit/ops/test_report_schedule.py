@@ -80,6 +80,49 @@ def test_files_are_named_by_the_periods_ends_in_the_zone() -> None:
     assert file_name(period, MOSCOW, Format.HTML) == "report_2026-03-01T0800_2026-03-02T0800.html"
 
 
+EVENING = datetime(2026, 10, 24, 20, tzinfo=UTC)
+"""Before the night in which Berlin has the hour from 2 to 3 twice."""
+
+
+@pytest.mark.parametrize("expression", ["*/30 * * * *", "0 * * * *", "*/7 * * * *", "0,59 * * * *"])
+def test_every_hour_is_reported_when_one_comes_twice(expression: str) -> None:
+    """No period is left out, none is empty, and no file is written over another."""
+    found = periods(expression, BERLIN, EVENING, 60)
+    assert {end.astimezone(BERLIN).fold for _, end in found} == {0, 1}
+    assert all(start < end for start, end in found)
+    assert all(one.end == next_.start for one, next_ in pairwise(found))
+    assert len({file_name(period, BERLIN, Format.TEXT) for period in found}) == len(found)
+
+
+@pytest.mark.parametrize("expression", ["30 2 * * *", "0,30 2 * * *", "*/20 1-3 * * *", "0 */2 * * *"])
+def test_an_hour_that_is_named_is_reported_once_when_it_comes_twice(expression: str) -> None:
+    """Its first coming ends the period, and the second belongs to the next one: nothing is left out."""
+    found = periods(expression, BERLIN, EVENING, 60)
+    assert {end.astimezone(BERLIN).fold for _, end in found} == {0}
+    assert all(one.end == next_.start for one, next_ in pairwise(found))
+    assert len({end.astimezone(BERLIN).replace(tzinfo=None) for _, end in found}) == len(found)
+
+
+def test_a_day_with_an_hour_twice_is_one_period() -> None:
+    """A daily report has 25 hours then, and starts from the first 02:30 wherever it is begun."""
+    expected = ["Sat 24 02:30–Sun 25 02:30", "Sun 25 02:30–Mon 26 02:30"]
+    found = periods("30 2 * * *", BERLIN, EVENING, 2)
+    assert shown(found, BERLIN) == expected
+    assert found[1].end - found[1].start == timedelta(hours=25)
+    assert periods("30 2 * * *", BERLIN, found[0].end + timedelta(minutes=5), 1) == found[1:]
+    assert periods("30 2 * * *", BERLIN, found[0].end + timedelta(minutes=65), 1) == found[1:]
+
+
+def test_an_end_that_comes_twice_is_named_with_its_offset() -> None:
+    """Only such an end: all other names stay short."""
+    night = periods("0 * * * *", BERLIN, datetime(2026, 10, 24, 23, 30, tzinfo=UTC), 3)
+    assert [file_name(period, BERLIN, Format.CSV) for period in night] == [
+        "report_2026-10-25T0100_2026-10-25T0200+0200.csv",
+        "report_2026-10-25T0200+0200_2026-10-25T0200+0100.csv",
+        "report_2026-10-25T0200+0100_2026-10-25T0300.csv",
+    ]
+
+
 class FakeStop(Stop):
     """A clock that sleeping moves on, until an end."""
 
