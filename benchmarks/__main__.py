@@ -6,11 +6,12 @@ import sys
 
 from rich.console import Console
 
-from benchmarks import calendars, clients, engine, latency, throughput
+from benchmarks import calendars, clients, engine, latency, reports, restore, throughput
 from benchmarks.cluster import running
 from benchmarks.report import Result, machine
 
-NAMES = ("calendars", "engine", "clients", "latency", "throughput")
+WITHOUT_BROKER = {"calendars": calendars, "engine": engine, "reports": reports, "restore": restore}
+NAMES = (*WITHOUT_BROKER, "clients", "latency", "throughput")
 
 
 def main() -> int:
@@ -24,11 +25,10 @@ def main() -> int:
         result.show(console)
 
     names = asked.names or NAMES
-    if "calendars" in names:
-        found(calendars.measure(asked.events // 2))
-    if "engine" in names:
-        found(engine.measure(asked.events // 2))
-    if set(names) - {"calendars", "engine"}:
+    for name, benchmark in WITHOUT_BROKER.items():
+        if name in names:
+            found(benchmark.measure(asked.events // 2))
+    if set(names) - WITHOUT_BROKER.keys():
         with running() as cluster:
             if "clients" in names:
                 found(clients.measure(cluster, asked.events // 2))

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from inspect import isgeneratorfunction
-from typing import Any
+from typing import Any, NamedTuple
 from unittest.mock import patch
 
 from benchmarks.report import Result, Row
@@ -24,7 +24,7 @@ from tests.support.traffic import Plan, Sent, Traffic
 from tests.support.traffic_foreign import java_partition
 from workflow import decide
 
-_PREFIX, _PARTITIONS = "bench", 12
+PREFIX, PARTITIONS = "bench", 12
 _IDLE_TURNS = 4
 
 
@@ -42,15 +42,15 @@ def measure(events: int) -> Result:
     """Decide the same traffic twice: once for the time, once for where it goes."""
     now = datetime.now(UTC)
     records = list(Traffic(Plan(events, events // 5), now).records())
-    decisions, seconds = _run(records, now, time.process_time)
+    decisions, seconds, _ = run(records, now, time.process_time)
     with _stages() as spent:
-        _, total = _run(records, now, time.perf_counter)
+        total = run(records, now, time.perf_counter).seconds
     shares = {name: own / total for name, own in spent.items()}
     shares["the rest: loop, log in memory"] = 1 - sum(shares.values())
     per_decision = 1e6 * seconds / decisions
     return Result(
         "The engine on the in-memory log",
-        f"{events:,} events and {decisions - events:,} firings, {_PARTITIONS} partitions, one process; "
+        f"{events:,} events and {decisions - events:,} firings, {PARTITIONS} partitions, one process; "
         "stages are shares of the whole.",
         (
             Row("events", events / seconds, "1/s"),
@@ -64,22 +64,36 @@ def measure(events: int) -> Result:
     )
 
 
-def _run(records: list[Sent], now: datetime, clock: Callable[[], float]) -> tuple[int, float]:
-    """How many decisions there were, and how many seconds they took by that clock."""
-    names = {topic_name(_PREFIX, topic): _PARTITIONS for topic in Topic}
+class Ran(NamedTuple):
+    """How many decisions there were, how many seconds they took, and the log with all that came of them."""
+
+    decisions: int
+    seconds: float
+    broker: MemoryBroker
+
+
+def run(records: list[Sent], now: datetime, clock: Callable[[], float]) -> Ran:
+    """Let an engine decide all records; the seconds are those of that clock."""
+    names = {topic_name(PREFIX, topic): PARTITIONS for topic in Topic}
     broker = MemoryBroker(names, now_us=lambda: to_epoch(now))
-    events, state = topic_name(_PREFIX, Topic.EVENTS), topic_name(_PREFIX, Topic.STATE)
+    events = topic_name(PREFIX, Topic.EVENTS)
     for sent in records:
-        partition = java_partition(sent.key or b"", _PARTITIONS)
+        partition = java_partition(sent.key or b"", PARTITIONS)
         broker.append(events, sent.key, sent.value, sent.headers, to_epoch(now), partition)
-    log = MemoryLog(broker, events=events, state=state, group="bench", worker_id="a")
-    engine = Engine(log, VirtualClock(now), load(None), Outbox(_PREFIX, _PARTITIONS, "bench"), _Nobody())
+    log = member(broker)
+    engine = Engine(log, VirtualClock(now), load(None), Outbox(PREFIX, PARTITIONS, "bench"), _Nobody())
     begun, decisions, idle = clock(), 0, 0
     while idle < _IDLE_TURNS:
         done = engine.turn()
         decisions += done
         idle = 0 if done else idle + 1
-    return decisions, clock() - begun
+    return Ran(decisions, clock() - begun, broker)
+
+
+def member(broker: MemoryBroker) -> MemoryLog:
+    """The log as the group's only worker has it."""
+    events, state = topic_name(PREFIX, Topic.EVENTS), topic_name(PREFIX, Topic.STATE)
+    return MemoryLog(broker, events=events, state=state, group="bench", worker_id="a")
 
 
 @contextmanager

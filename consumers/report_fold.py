@@ -3,9 +3,9 @@
 A record belongs to the period that it counts in (`at`), whenever it arrived: a late correction counts when
 it counts, too, and a report of the same period made later may have more in it.
 
-What is kept in memory: the tickets of one partition that are in the state (of closed ones only their JSON,
-about 1 kB), eight bytes for every time that was measured in the period, the promises broken in it whose
-ticket is in the state, and the registrations of tickets that others follow.
+What is kept in memory: the tickets of one partition that are in the state (of closed ones only their JSON),
+eight bytes for every time that was measured in the period, the promises broken in it whose cycle has no
+successor yet and whose ticket is in the state, and the registrations of tickets that others follow.
 """
 
 from __future__ import annotations
