@@ -101,11 +101,6 @@ class Rule:
         """Whether the ticket's fields satisfy ``when``; a field that the ticket lacks satisfies nothing."""
         return all(fields.get(name) in allowed for name, allowed in self.when.items())
 
-    @property
-    def depends_on(self) -> frozenset[str]:
-        """The fields whose change makes its clocks match again."""
-        return frozenset(self.when) | ({REGION} if self.calendar == REGION else frozenset())
-
 
 @dataclass(frozen=True, slots=True)
 class Policy:

@@ -153,16 +153,6 @@ def test_the_first_rule_of_a_clock_that_matches_counts() -> None:
     assert policy.match("unknown", {}) is None
 
 
-def test_a_rule_says_which_fields_it_depends_on() -> None:
-    """The fields of `when`, and the region where the calendar is the region's."""
-    policy = parse(RULES, "rules")
-    assert [rule.depends_on for rule in policy.rules] == [
-        {"category", "region"},
-        set(),
-        {"category", "region"},
-    ]
-
-
 def test_a_rule_is_found_by_its_place_in_the_file() -> None:
     """Rules count from 1; another number is an error that names the policy."""
     policy = parse(RULES, "rules")
