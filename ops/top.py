@@ -183,9 +183,10 @@ def as_json(settings: Settings, picture: Picture, behind: Lags) -> dict[str, Any
     `at`; `prefix`; `tickets`: `open`, and `counts` of `queue`, `state`, `count`; `promises`: `overdue` and
     `running` count them, `at_risk` has the nearest with `ticket_id`, `clock`, `cycle`, `queue`, `operator`,
     `deadline`, `left_seconds` (negative: overdue) and `used` (share of the target), and `kept`, `broken` and
-    `repeat_contacts` are those of the last metrics; `lag`: `records`, `seconds`, and `partitions` of
-    `partition`, `records`, `seconds`; `lateness`: `firings`, `p50_seconds`, `p99_seconds`, `max_seconds` of
-    the last firings, or null; `breaches`, `notifications`, `dead_letters`: the latest; `dead_letter_codes`.
+    `repeat_contacts` are those of the last metrics; `lag`: `records` and `seconds`, null where it is unknown,
+    and `partitions` of `partition`, `records`, `seconds`; `lateness`: `firings`, `p50_seconds`,
+    `p99_seconds`, `max_seconds` of the last firings, or null; `breaches`, `notifications`, `dead_letters`:
+    the latest; `dead_letter_codes`.
     """
     behind_all = total(behind)
     late = picture.lateness
@@ -202,8 +203,8 @@ def as_json(settings: Settings, picture: Picture, behind: Lags) -> dict[str, Any
             "at_risk": [_promise(promise, picture.now) for promise in picture.at_risk(_MOST_JSON)],
         },
         "lag": {
-            "records": 0 if behind_all is None else behind_all.records,
-            "seconds": 0.0 if behind_all is None else behind_all.seconds,
+            "records": None if behind_all is None else behind_all.records,
+            "seconds": None if behind_all is None else behind_all.seconds,
             "partitions": [
                 {"partition": number, "records": records, "seconds": age}
                 for number, (records, age) in sorted(behind.items())

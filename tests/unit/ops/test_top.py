@@ -66,6 +66,12 @@ def test_the_data_counts_what_the_board_has(settings: Settings) -> None:
     assert sum(seconds < 0 for seconds in left) == found["promises"]["overdue"] > 0
 
 
+def test_an_unknown_lag_is_null(settings: Settings) -> None:
+    """Where no lag could be found out the data does not say that the workers keep up."""
+    found = top.as_json(settings, _picture(), {})
+    assert found["lag"] == {"records": None, "seconds": None, "partitions": []}
+
+
 def test_without_a_picture_there_are_zeros(settings: Settings) -> None:
     """Nothing read yet is a picture, too."""
     found = top.as_json(settings, live.take(Board(PREFIX), at(0)), {})
