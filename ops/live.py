@@ -21,6 +21,7 @@ from consumers.board import Board, Breach, Letter, Notice, Promise, percentile
 from schemas.records import Outcome, Role
 from schemas.state import State
 from schemas.terms import Queue
+from workflow.report_figures import kept_share
 
 _HEADING_ROWS: Final = 2
 _TICKET_ROWS: Final = 3 + len(Queue)
@@ -320,8 +321,11 @@ def figures(picture: Picture) -> Text:
 
 
 def share(kept: int, broken: int) -> str:
-    """The share of promises kept (contract, "Metric event"); 100 % is said of nothing less."""
-    return f"{100 * kept // (kept + broken)}%" if kept + broken else _NOTHING
+    """The share of promises kept (contract, "Metric event"); 100 % is said of nothing less.
+
+    Nothing where there is none: among the last metrics may be more withdrawals than what they withdraw.
+    """
+    return _NOTHING if kept_share(kept, broken) is None else f"{100 * kept // (kept + broken)}%"
 
 
 def bar(used: float, columns: int, style: str) -> Text:

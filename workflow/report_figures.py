@@ -79,9 +79,14 @@ def promises(verdicts: Verdicts, clock: str | None) -> Promises:
             counted[outcome] += count
     kept = counted[Outcome.MET] - counted[Outcome.UNMET]
     broken = counted[Outcome.BREACHED] - counted[Outcome.RETRACTED]
-    decided = kept + broken
-    share = kept / decided if kept >= 0 and broken >= 0 and decided else None
+    share = kept_share(kept, broken)
     return Promises(clock, kept, broken, share, **{str(name): count for name, count in counted.items()})
+
+
+def kept_share(kept: int, broken: int) -> float | None:
+    """The share of promises kept; None where nothing was decided, or more was withdrawn than decided."""
+    decided = kept + broken
+    return kept / decided if kept >= 0 and broken >= 0 and decided else None
 
 
 def by_clock(verdicts: Verdicts) -> tuple[Promises, ...]:

@@ -132,6 +132,12 @@ def test_only_all_is_a_hundred_percent(kept: int, broken: int, text: str) -> Non
     assert live.share(kept, broken) == text
 
 
+@pytest.mark.parametrize(("kept", "broken"), [(5, -2), (-1, 3), (-1, -1), (2, -2)])
+def test_more_withdrawn_than_decided_has_no_share(kept: int, broken: int) -> None:
+    """`top` reads the last metrics only: a withdrawal among them may be of a verdict that is not."""
+    assert live.share(kept, broken) == "–"
+
+
 def test_a_deadline_on_another_day_shows_its_date() -> None:
     """A time of day alone would be taken for today's."""
     history = busy(1)
