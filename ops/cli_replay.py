@@ -109,10 +109,8 @@ def _source(settings: Settings, events: list[Path] | tuple[()]) -> Iterator[Sour
 
 
 def _tell(summary: Summary, out: Path) -> None:
-    rejected = sum(summary.rejected.values())
     codes = ", ".join(f"{count} {code}" for code, count in sorted(summary.rejected.items()))
-    ends = f"{summary.applied} applied, {summary.duplicate} duplicate, {rejected} rejected"
-    print(f"{summary.lines} events: {ends}.")
-    if rejected:
+    print(f"{summary}.")
+    if codes:
         print(f"Rejected: {codes}.")
     print(f"{summary.firings} clocks fired; {summary.tickets} tickets in the state. Written to {out}.")

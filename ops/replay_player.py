@@ -66,6 +66,12 @@ class Summary:
                 self.rejected[outcome] = self.rejected.get(outcome, 0) + count
         self.firings += len(tally.lateness_seconds)
 
+    def __str__(self) -> str:
+        """What became of the events; the sum is right only with those of the engine."""
+        own = f" and {self.absorbed} of the engine's own" if self.absorbed else ""
+        ends = f"{self.applied} applied, {self.duplicate} duplicate, {sum(self.rejected.values())} rejected"
+        return f"{self.lines} events{own}: {ends}"
+
     def as_dict(self) -> dict[str, object]:
         """For machines; `rejected` sorted by code."""
         fields = {name: getattr(self, name) for name in self.__slots__}

@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ops.replay_compare import DIFFERENCES, Result, Side, kept, sorted_groups, totals
+from ops.replay_compare import DIFFERENCES, Result, kept, sorted_groups, totals
+from ops.replay_player import Summary
 from ops.wording import duration, percent, plain
 from workflow.compare import Difference, Judged, Moved, Word
 
@@ -22,7 +23,7 @@ _NOTHING: Final = "–"
 def show(result: Result, names: tuple[str, str], console: Console) -> None:
     """Print which verdicts change; `names` say where the two policies come from. No personal data."""
     for title, side, name in zip(("before", "after"), (result.before, result.after), names, strict=True):
-        console.print(Text(f"{title:<7} {', '.join(side.labels)} ({name}): {_played(side)}"))
+        console.print(Text(f"{title:<7} {', '.join(side.labels)} ({name}): {_played(side.summary)}"))
     console.print()
     console.print(_overview(result))
     comparison = result.comparison
@@ -45,13 +46,8 @@ def show(result: Result, names: tuple[str, str], console: Console) -> None:
         console.print(Text(f"And {more} more: --json prints all, and --out writes them to {DIFFERENCES}."))
 
 
-def _played(side: Side) -> str:
-    summary = side.summary
-    rejected = sum(summary.rejected.values())
-    return (
-        f"{summary.lines} events, {summary.applied} applied, {summary.duplicate} duplicate, {rejected} "
-        f"rejected; {summary.firings} clocks fired"
-    )
+def _played(summary: Summary) -> str:
+    return f"{summary}; {summary.firings} clocks fired"
 
 
 def _tell_moved(result: Result, console: Console) -> None:

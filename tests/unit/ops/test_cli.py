@@ -370,6 +370,31 @@ def test_replay_tells_what_became_of_the_events(tmp_path: Path, capsys: pytest.C
     assert (out / "journal.jsonl").read_bytes().count(b"\n") == 1 + told["firings"]
 
 
+MERGE = {"reason": "merged", "merged_into": "T-2"}
+MERGED = [
+    ("T-1", "ticket.created.v1", {"channel": "phone", "category": "complex", "client": {"id": "C"}}),
+    ("T-2", "ticket.created.v1", {"channel": "phone", "category": "complex", "client": {"id": "C"}}),
+    ("T-1", "ticket.closed.v1", MERGE),
+    ("T-3", "ticket.closed.v1", MERGE),
+]
+
+
+def test_replay_counts_the_engines_own_events(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What a survivor learns is an event, too: the sentences name it, or their sum would be wrong."""
+    events, policy = tmp_path / "events.jsonl", Path("workflow/policies").resolve()
+    with events.open("w") as file:
+        for number, (ticket, kind, data) in enumerate(MERGED):
+            event = {"specversion": "1.0", "id": str(number), "source": "me", "type": kind, "subject": ticket,
+                     "time": "2026-03-02T09:00:00Z", "data": data}  # fmt: skip
+            file.write(json.dumps(event) + "\n")
+    until = ("--until", "2026-03-02T09:00:01Z")
+    told = "4 events and 1 of the engine's own: 4 applied, 0 duplicate, 1 rejected"
+    ran = Ran(capsys, "replay", str(events), *until, "--out", str(tmp_path / "out"))
+    assert (ran.status, ran.out.splitlines()[0]) == (0, f"{told}.")
+    ran = Ran(capsys, "replay", str(events), *until, "--compare", str(policy))
+    assert [told in line for line in ran.out.splitlines()[:2]] == [True, True]
+
+
 def test_replay_of_a_missing_file_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A file that cannot be read ends with status 1."""
     ran = Ran(
