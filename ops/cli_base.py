@@ -67,7 +67,7 @@ def console() -> Console:
     from rich.console import Console
 
     # Where nobody looks a table is not cut to the width of a terminal that is not there.
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 240)
+    return Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 240)
 
 
 def failed() -> typer.Exit:

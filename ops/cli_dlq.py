@@ -175,13 +175,14 @@ def _show(found: Listing) -> None:
     rows = [(code, count) for code, count in found.codes.most_common()]
     rows += [("(other codes)", found.more_codes), ("(unreadable)", found.unreadable)]
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, padding=(0, 2), header_style="bold")
     table.add_column("code", no_wrap=True)
     table.add_column("letters", justify="right")
     for code, count in rows:
         if count:
-            table.add_row(code, str(count))
+            table.add_row(Text(code), str(count))  # whoever wrote the letter wrote the code
     console().print(table)
     for letter in found.latest:
         print()

@@ -69,7 +69,7 @@ def _overview(result: Result) -> Table:
     before, after = totals(result.before), totals(result.after)
     for word in Word:
         _count(table, str(word), before[word], after[word])
-    table.add_row("promises kept", _percent(before), _percent(after), "")
+    _row(table, "promises kept", _percent(before), _percent(after), "")
     old, new = result.before.book, result.after.book
     _count(table, "escalations", old.escalations, new.escalations)
     for template in sorted(old.notifications.keys() | new.notifications.keys()):
@@ -78,7 +78,7 @@ def _overview(result: Result) -> Table:
 
 
 def _count(table: Table, name: str, before: int, after: int) -> None:
-    table.add_row(name, str(before), str(after), f"{after - before:+}" if after != before else "")
+    _row(table, name, str(before), str(after), f"{after - before:+}" if after != before else "")
 
 
 def _percent(counts: Mapping[Word, int]) -> str:
@@ -93,7 +93,7 @@ def _clocks(result: Result) -> Table:
     for clock in sorted(before.keys() | after.keys()):
         sides = (before.get(clock, {}), after.get(clock, {}))
         counts = [str(side.get(word, 0)) for word in (Word.MET, Word.BREACHED) for side in sides]
-        table.add_row(clock, *counts, *map(_percent, sides))
+        _row(table, clock, *counts, *map(_percent, sides))
     return table
 
 
@@ -101,7 +101,7 @@ def _groups(result: Result) -> Table:
     table = _table("What changes", "clock", "category", "queue", "before", "after", "verdicts", texts=5)
     for kind, count in sorted_groups(result.comparison):
         after = f"{kind.after}, {kind.breach}" if kind.breach else kind.after or _NOTHING
-        table.add_row(kind.clock, kind.category, kind.queue, kind.before or _NOTHING, after, str(count))
+        _row(table, kind.clock, kind.category, kind.queue, kind.before or _NOTHING, after, str(count))
     return table
 
 
@@ -110,7 +110,7 @@ def _differences(differences: tuple[Difference, ...]) -> Table:
     for each in differences:
         ticket = each.ticket_id if each.life == 1 else f"{each.ticket_id} (life {each.life})"
         sides = (" ".join(_judged(side)) for side in (each.before, each.after))
-        table.add_row(ticket, each.kind.clock, str(each.cycle), *sides)
+        _row(table, ticket, each.kind.clock, str(each.cycle), *sides)
     return table
 
 
@@ -122,6 +122,11 @@ def _judged(judged: Judged | None) -> Iterator[str]:
     yield f"{duration(judged.elapsed_seconds)} of {duration(judged.target_seconds)}"
     if judged.deadline is not None:
         yield f"(deadline {plain(judged.deadline)})"
+
+
+def _row(table: Table, *cells: str) -> None:
+    """Add cells as they are: as plain strings they would be markup."""
+    table.add_row(*map(Text, cells))
 
 
 def _table(title: str, *columns: str, texts: int = 1) -> Table:

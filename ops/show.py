@@ -74,7 +74,7 @@ def show_ticket(ticket: Ticket, now: datetime, console: Console) -> None:
     )
     grid = Table.grid(padding=(0, 2))
     if ticket.client is not None:
-        grid.add_row("  client", ticket.client.id)
+        grid.add_row("  client", Text(ticket.client.id))
     for name, attribute in _FIELDS:
         value = getattr(ticket, attribute)
         if value is not None:
@@ -91,7 +91,7 @@ def _clock_table(clocks: Sequence[Clock], now: datetime) -> Table:
     for clock in clocks:
         style = {"breached": "red", "running": "green"}.get(clock.status, "")
         table.add_row(
-            clock.clock if clock.cycle == 1 else f"{clock.clock} ({clock.cycle})",
+            Text(clock.clock if clock.cycle == 1 else f"{clock.clock} ({clock.cycle})"),
             Text(clock.status, style=style),
             _duration(clock.target_seconds),
             _NOTHING if clock.deadline is None else _moment(clock.deadline),
