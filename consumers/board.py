@@ -22,6 +22,7 @@ from schemas.instants import Instant
 from schemas.records import Change, ClockCause, Metric, MetricName, Notification, Outcome, read_journal
 from schemas.state import Clock, State, Ticket
 from schemas.topics import Topic, topic_name
+from workflow.report_figures import is_promise
 
 LATEST: Final = 1_000
 """So many breaches, firings, notifications and dead letters are kept, the latest."""
@@ -139,7 +140,7 @@ class Board:
         self.notified: Counter[str] = Counter()
         """Notifications by template."""
         self.outcomes: Counter[tuple[str, Outcome]] = Counter()
-        """Clocks that ended, or whose verdict was withdrawn, by category."""
+        """Promises that ended, or whose verdict was withdrawn, by category. As in the report."""
         self.repeat_contacts = 0
         self.unreadable = 0
         """Records that are none of ours, or of a newer version's."""
@@ -212,10 +213,10 @@ class Board:
         if metric.metric is MetricName.REPEAT_CONTACT:
             self.repeat_contacts += 1
         if metric.metric is MetricName.CLOCK_OUTCOME:
-            outcome = Outcome(metric.labels.get("outcome", ""))
-            self.outcomes[metric.labels.get("category", ""), outcome] += 1
+            outcome, clock = Outcome(metric.labels.get("outcome", "")), metric.labels.get("clock", "")
+            if is_promise(clock):
+                self.outcomes[metric.labels.get("category", ""), outcome] += 1
             if outcome is Outcome.RETRACTED:
-                clock = metric.labels.get("clock", "")
                 self.breaches.append(Breach(event.time, event.subject, clock, None, withdrawn=True))
 
     def _dead_letter(self, record: Record) -> None:

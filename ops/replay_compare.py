@@ -24,6 +24,7 @@ from schemas.state import Ticket
 from workflow.compare import Book, Comparison, Difference, Judged, Word, compare
 from workflow.decide import Accepted
 from workflow.policy import Policies
+from workflow.report_figures import is_promise, kept_share
 
 DIFFERENCES: Final = "compare.jsonl"
 """Every difference, one a line."""
@@ -39,8 +40,8 @@ class Side:
     verdicts: Mapping[str, Mapping[Word, int]]
 
     def count(self, word: Word) -> int:
-        """How many verdicts of all clocks are that."""
-        return sum(counts.get(word, 0) for counts in self.verdicts.values())
+        """How many verdicts on promises, which leaves `confirmation` out as the report does, are that."""
+        return sum(counts.get(word, 0) for clock, counts in self.verdicts.items() if is_promise(clock))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +108,11 @@ def _side(
 
 def kept(counts: Mapping[Word, int]) -> float | None:
     """The share of promises that were kept (contract, "Metric event"); None where none is decided."""
-    met, breached = counts.get(Word.MET, 0), counts.get(Word.BREACHED, 0)
-    return met / (met + breached) if met + breached else None
+    return kept_share(counts.get(Word.MET, 0), counts.get(Word.BREACHED, 0))
 
 
 def totals(side: Side) -> dict[Word, int]:
-    """The verdicts of all clocks together."""
+    """The verdicts on all promises together. See `Side.count`."""
     return {word: side.count(word) for word in Word}
 
 

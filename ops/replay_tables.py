@@ -13,6 +13,7 @@ from ops.replay_compare import DIFFERENCES, Result, kept, sorted_groups, totals
 from ops.replay_player import Summary
 from ops.wording import duration, percent, plain
 from workflow.compare import Difference, Judged, Moved, Word
+from workflow.report_facts import CONFIRMATION
 
 MOST_SHOWN: Final = 50
 """Differences in the last table; all of them are in the file and with --json."""
@@ -65,7 +66,7 @@ def _moved(moved: Moved) -> str:
 
 
 def _overview(result: Result) -> Table:
-    table = _table("All clocks", "", "before", "after", "difference")
+    table = _table(f"All clocks but {CONFIRMATION}", "", "before", "after", "difference")
     before, after = totals(result.before), totals(result.after)
     for word in Word:
         _count(table, str(word), before[word], after[word])

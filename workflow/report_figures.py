@@ -75,12 +75,17 @@ def promises(verdicts: Verdicts, clock: str | None) -> Promises:
     """The figures of one clock, or (None) of all that are promises to citizens."""
     counted = dict.fromkeys(Outcome, 0)
     for (name, outcome), count in verdicts.items():
-        if name == clock or (clock is None and name != CONFIRMATION):
+        if name == clock or (clock is None and is_promise(name)):
             counted[outcome] += count
     kept = counted[Outcome.MET] - counted[Outcome.UNMET]
     broken = counted[Outcome.BREACHED] - counted[Outcome.RETRACTED]
     share = kept_share(kept, broken)
     return Promises(clock, kept, broken, share, **{str(name): count for name, count in counted.items()})
+
+
+def is_promise(clock: str) -> bool:
+    """Whether a clock counts among all promises: all do but the one whose breach is the citizen's silence."""
+    return clock != CONFIRMATION
 
 
 def kept_share(kept: int, broken: int) -> float | None:

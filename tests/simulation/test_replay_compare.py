@@ -1,6 +1,7 @@
 """`replay --compare` and `replay --topic`: two policies over files and over the events topic."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from io import StringIO
 from pathlib import Path
@@ -16,9 +17,10 @@ from ops.cli import main
 from ops.policies import load
 from ops.replay import FILES, replay
 from ops.replay_compare import DIFFERENCES, Result, as_dict, compare_policies
-from ops.replay_events import EventsTopic, Incoming, from_lines
+from ops.replay_events import EventsTopic, Files, Incoming, from_lines
 from ops.replay_player import Player
 from ops.replay_tables import MOST_SHOWN, show
+from ops.wording import percent
 from schemas.envelope import Code
 from schemas.instants import EARLIEST, parse_instant
 from schemas.state import Ticket
@@ -26,6 +28,7 @@ from schemas.topics import Topic
 from tests.simulation.histories import BEGIN, Step, event, lines, steps
 from tests.simulation.test_replay import FIXED, UNTIL
 from tests.simulation.worlds import World
+from tests.support.processes import ROOT
 from workflow.decide import Accepted
 
 POLICIES = load(None)
@@ -162,6 +165,25 @@ def test_json_has_it_all(events: Path, short: Path, capsys: pytest.CaptureFixtur
     assert len(told["differences"]) == told["changed"]["verdicts"]
     assert len({each["ticket_id"] for each in told["differences"]}) == told["changed"]["tickets"]
     assert {"clock", "category", "queue", "before", "after", "breach", "verdicts"} == set(told["groups"][0])
+
+
+def test_the_share_is_the_reports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Text and data give the share that `report` gives of the same replay: without `confirmation`."""
+    day = ROOT / "examples" / "service-day"
+    policies, until = load(day / "policy.yaml"), "2026-01-10T00:00:00Z"
+    source = Files([day / "day.jsonl"])
+    result = compare_policies(source, policies, policies, parse_instant(until), 500, tmp_path)
+    side, console = as_dict(result)["before"], Console(file=StringIO(), width=240, highlight=False)
+    show(result, ("", ""), console)
+    text = console.file.getvalue() if isinstance(console.file, StringIO) else ""
+    period = ("--from", "2025-12-01T00:00:00Z", "--to", until)
+    assert main(["report", "--journal", str(tmp_path / "journal.jsonl"), *period, "--json"]) == 0
+    reported = json.loads(capsys.readouterr().out)["total"]["all_promises"]
+    assert side["verdicts"]["confirmation"]["breached"] > 0
+    assert side["kept"] == reported["kept_share"]
+    for word, count in (("met", reported["kept"]), ("breached", reported["broken"])):
+        assert re.search(rf"^{word} +{count} +{count} *$", text, re.MULTILINE)
+    assert f"{percent(reported['kept_share']):.1f} %" in text
 
 
 def test_a_person_reads_tables(tmp_path: Path) -> None:

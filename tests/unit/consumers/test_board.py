@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from consumers.board import LATEST, Board, Promise, kept_and_broken, percentile
 from consumers.log import Record
+from ops import live
 from schemas.envelope import Code
 from schemas.records import Outcome
 from schemas.state import State
 from tests.support.boards import PREFIX, board, dead_letters, records, world
-from tests.support.world import at
+from tests.support.world import World, at, written
 
 NAME = "Агафья Небывалая"
 
@@ -93,6 +94,29 @@ def test_a_withdrawn_breach_is_told_and_deducted() -> None:
         ("first_response", True),
     ]
     assert kept_and_broken(made.outcomes, "complex") == (1, 0)
+
+
+def test_a_silent_citizen_breaks_no_promise() -> None:
+    """The clock `confirmation` closes by its breach, which counts in no share: as in the report."""
+    history = World(
+        written("""
+clocks:
+  - {clock: resolution, target: 10m, start: [created], stop: [resolved]}
+  - {clock: confirmation, target: 30s, start: [resolved], stop: [closed], cancel: [reopened],
+     on_breach: [{after: 0s, do: close}]}
+""")
+    )
+    for name in ("silent", "content"):
+        history.send("created", 0, ticket=name, category="complex")
+        history.send("assigned", 1, ticket=name, operator="op-7")
+        history.send("resolved", 2, ticket=name)
+    history.send("closed", 9, ticket="content", reason="confirmed")
+    history.until(33)
+    made = board(records(history))
+    assert [breach.clock for breach in made.breaches] == ["confirmation"]
+    assert kept_and_broken(made.outcomes, "complex") == (2, 0)
+    picture = live.take(made, at(34))
+    assert (picture.kept, picture.broken) == (2, 0)
 
 
 def test_notifications_and_repeat_contacts_are_counted() -> None:
