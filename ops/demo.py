@@ -24,7 +24,7 @@ from ops.screen import Facts, show_warning
 from ops.settings import PREFIX, Settings
 from ops.watch import Watch
 from ops.watch import starts as watch_starts
-from schemas.topics import Topic
+from schemas.topics import Topic, topic_name
 
 _CATCH_UP_SECONDS: Final = 30.0
 _TAG_CHARACTERS: Final = 4
@@ -126,7 +126,9 @@ class Demo:
         versions = policies.load(self.settings.policy)
         with watch.locked() as fold:
             self.refuse_others(frozenset(versions.labels), fold)
-        self._play = Play(self.settings, servers, self._day, self._tag, watch)
+        events = topic_name(self.settings.topic_prefix, Topic.EVENTS)
+        fresh = not any(start for place, start in starts.items() if place.topic == events)
+        self._play = Play(self.settings, servers, self._day, self._tag, watch, fresh=fresh)
         self._done = self._thread.submit(self._play.perform, versions)
 
     def refuse_others(self, ours: frozenset[str], fold: DayFold) -> None:

@@ -28,8 +28,13 @@ _READY_SECONDS: Final = 90.0
 _HEAD_START: Final = timedelta(seconds=0.5)
 _TAIL_SECONDS: Final = 17.0
 """After the last event until the last clock that is to be seen has fired (`examples/service-day`)."""
-_SETTLE_SECONDS: Final = 20.0
-"""On a busy machine: so long the demo waits for the worker to decide what has arrived."""
+_SETTLE_SECONDS: Final = 60.0
+"""So long nothing more may arrive or be decided before the demo takes what it has for the result: a worker
+that lost its broker for a while, or was started again, needs most of a minute on a busy machine."""
+_TELL_SECONDS: Final = 5.0
+"""So often it is said anew how much is waited for: where there is no screen it is a line each time."""
+_LOOKS: Final = 3
+"""So often `verify` looks at most, where something has come that it had not seen."""
 _REDRAW_SECONDS: Final = 0.25
 
 
@@ -57,11 +62,22 @@ class Play:
     """One run of the day. `perform` is for a thread of its own; `tell`, `ready` and `end` for any."""
 
     def __init__(
-        self, settings: Settings, servers: str, day: Sequence[Line], tag: str, watch: Watch[DayFold]
+        self,
+        settings: Settings,
+        servers: str,
+        day: Sequence[Line],
+        tag: str,
+        watch: Watch[DayFold],
+        *,
+        fresh: bool,
     ) -> None:
-        """Play on the topics of `settings` at `servers`; what `watch` folds is shown and counted."""
+        """Play on the topics of `settings` at `servers`; what `watch` folds is shown and counted.
+
+        `fresh`: the topic of events was empty, so what is counted is all there is.
+        """
         self._settings, self._servers, self._day = settings, servers, day
         self._tag, self._watch = tag, watch
+        self._fresh = fresh
         self._clock = WallClock()
         self._display = Display()
         self._start: datetime | None = None
@@ -85,8 +101,7 @@ class Play:
         """
         try:
             with self._display:
-                whole = self._await_ready() and self._played() and self._settled()
-                return self._result(versions) if whole else None
+                return self._result(versions) if self._await_ready() and self._played() else None
         finally:
             for sentence in self._warnings:
                 show_warning(sentence)
@@ -127,21 +142,45 @@ class Play:
                 raise
         return True
 
+    def _result(self, versions: Policies) -> Result | None:
+        """What has become of the day, by our count and by `verify`; None: ended before.
+
+        What comes while `verify` looks is beyond what it looks at, so then it looks again.
+        """
+        result = None
+        for _ in range(_LOOKS):
+            settled = self._settled()
+            self.news = "The day is over. Checking the laws on the topics ..."
+            if self._ends_after_drawing():
+                return None
+            result = self._looked(versions)
+            if result.agrees or not settled:
+                break
+        return result
+
     def _settled(self) -> bool:
-        """Wait until everything that arrived is decided; not for ever, for then that is the result."""
-        self.news = "The day is over. Waiting for the worker ..."
-        give_up_at = time.monotonic() + _SETTLE_SECONDS
-        while time.monotonic() < give_up_at:
+        """Wait until everything that arrived is decided.
+
+        False: it is not, and for a while nothing happened (then that is the result), or the demo was ended.
+        """
+        seen: tuple[int, int] | None = None
+        give_up_at = tell_at = time.monotonic()
+        while True:
             with self._watch.locked() as fold:
                 totals = fold.recount.totals()
-            if not totals.undecided and totals.events >= self._progress().sent + totals.by_engine:
-                break
-            if self._ends_after_drawing():
+            missing = max(self._progress().sent + totals.by_engine - totals.events, 0)
+            if not missing and not totals.undecided:
+                return True
+            now = time.monotonic()
+            if seen != (totals.events, totals.undecided):
+                seen, give_up_at = (totals.events, totals.undecided), now + _SETTLE_SECONDS
+            if now >= tell_at:
+                self.news, tell_at = _waits_for(missing, totals.undecided), now + _TELL_SECONDS
+            if now > give_up_at or self._ends_after_drawing():
                 return False
-        self.news = "The day is over. Checking the laws on the topics ..."
-        return not self._ends_after_drawing()
 
-    def _result(self, versions: Policies) -> Result:
+    def _looked(self, versions: Policies) -> Result:
+        """Let `verify` look, and then take our own count, in which all is that it can have seen."""
         settings = self._settings
         with closing(composition.reader(settings, self._servers)) as reader:
             report = verify(reader, settings.topic_prefix, settings.group_id, versions)
@@ -157,6 +196,8 @@ class Play:
                 notified=fold.board.notified.copy(),
                 repeat_contacts=fold.board.repeat_contacts,
                 report=report,
+                looked_at=fold.recount.before({each.partition: each.committed for each in report.partitions}),
+                fresh=self._fresh,
                 ticket_id=next(self._worth_a_look(picture), None),
             )
 
@@ -181,3 +222,9 @@ class Play:
         news = f"{trouble.sentence[:1].upper()}{trouble.sentence[1:]}" if trouble else self.news
         self._display.draw(self._progress(), picture, news)
         return self.end.wait(_REDRAW_SECONDS)
+
+
+def _waits_for(missing: int, undecided: int) -> str:
+    left = [f"{missing} events have not been read back"] if missing else []
+    left += [f"{undecided} events are not decided yet"] if undecided else []
+    return f"The day is over. Waiting for the worker: {', '.join(left)} ..."

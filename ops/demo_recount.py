@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final, NamedTuple
@@ -90,6 +90,10 @@ class Recount:
         why = refusal(record)
         if why is not None and why.topic == self._events:
             self._codes[_Place(why.partition, why.offset)] = why.code
+
+    def before(self, ends: Mapping[int, int]) -> int:
+        """How many of the events lie before these offsets of their partitions."""
+        return sum(place.offset < ends.get(place.partition, 0) for place in self._arrived)
 
     def totals(self) -> Totals:
         """What was counted until now."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import shlex
 import time
 from collections import Counter
@@ -53,7 +54,10 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What the demo found out in the end. `ticket_id`: one that is worth a look."""
+    """What the demo found out in the end. `ticket_id`: one that is worth a look.
+
+    `looked_at`: of the events in `totals`, how many lie where `verify` has looked. `fresh`: no others do.
+    """
 
     progress: Progress
     planned_codes: Counter[str]
@@ -63,14 +67,34 @@ class Result:
     notified: Counter[str]
     repeat_contacts: int
     report: Report
+    looked_at: int
+    fresh: bool
     ticket_id: str | None
 
     @property
     def right(self) -> bool:
-        """Every event that was sent has arrived and ended in one of the three ways, and `verify` is clean."""
+        """Every event that was sent has arrived and ended in one of the three ways, and so says `verify`."""
         ours = self.progress.sent + self.totals.by_engine
         all_sent = self.progress.sent == self.progress.lines
-        return all_sent and self.totals.events >= ours and not self.totals.undecided and self.report.clean
+        all_ended = self.totals.events >= ours and not self.totals.undecided
+        return all_sent and all_ended and self.report.clean and self.agrees
+
+    @property
+    def agrees(self) -> bool:
+        """Whether `verify` has looked at all that was counted here, and counts the same.
+
+        Where events of an earlier run are on the topics, it counts them, too.
+        """
+        totals, ends = self.totals, self.ends_by_verify
+        counted = (totals.applied, sum(totals.rejected.values()), totals.duplicates)
+        same = ends == counted if self.fresh else all(map(operator.ge, ends, counted))
+        return same and self.looked_at == totals.events
+
+    @property
+    def ends_by_verify(self) -> tuple[int, int, int]:
+        """How many events `verify` counts as applied, rejected and duplicate."""
+        totals = self.report.totals
+        return totals["applied"], totals["rejected"], totals["duplicate"]
 
 
 def heading(
@@ -162,10 +186,7 @@ def show_result(result: Result, commands: Sequence[tuple[str, str]]) -> None:
     console.print()
     console.print(_promises(result.outcomes))
     console.print()
-    verdict = Text("verify: nothing was found", "bold green")
-    if not result.report.clean:
-        verdict = Text(f"verify: {result.report.total_findings} findings", "bold red")
-    console.print(verdict)
+    console.print(_verdict(result))
     for text in islice(result.report.lines(), len(result.report.partitions), None):
         console.print(Text(f"  {text}"))
     for text in _not_right(result):
@@ -176,6 +197,14 @@ def show_result(result: Result, commands: Sequence[tuple[str, str]]) -> None:
         console.print(Text(f"  {what}", "dim"))
         console.print(Text(f"    {command}"))
     console.file.flush()
+
+
+def _verdict(result: Result) -> Text:
+    if not result.report.clean:
+        return Text(f"verify: {result.report.total_findings} findings", "bold red")
+    if not result.agrees:
+        return Text("verify: nothing was found, but it does not agree with what is counted above", "bold red")
+    return Text("verify: nothing was found", "bold green")
 
 
 def _rows(result: Result) -> Iterator[tuple[str, str]]:
@@ -230,6 +259,13 @@ def _not_right(result: Result) -> Iterator[str]:
         yield f"Of the events that were sent {missing} are not on the topic."
     if result.totals.undecided:
         yield f"Neither applied nor rejected nor duplicate: {result.totals.undecided} of the events."
+    if result.looked_at < result.totals.events:
+        looked_at = f"{result.looked_at} of the {result.totals.events} events"
+        yield f"verify has looked at {looked_at} only: the rest was not decided before it."
+    elif not result.agrees:
+        applied, rejected, duplicates = result.ends_by_verify
+        ends = f"{applied} applied, {rejected} rejected and {duplicates} duplicates"
+        yield f"By verify the events are {ends}."
 
 
 def next_commands(variables: Mapping[str, str], ticket_id: str | None) -> list[tuple[str, str]]:

@@ -3,7 +3,8 @@
 import io
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,13 @@ from rich.console import Console
 
 from consumers.log import LogError, Record
 from consumers.verifier_report import Counts, Finding, Law, Report
-from ops import OperationError, composition, demo, demo_show, embedded, live
+from ops import OperationError, composition, demo, demo_play, demo_show, embedded, live
 from ops.demo import choices, tag_of
-from ops.demo_day import POLICY
+from ops.demo_day import POLICY, read_day
 from ops.demo_play import DayFold
 from ops.demo_recount import Recount, Totals
 from ops.demo_show import Progress, Result
+from ops.policies import load
 from ops.settings import Settings
 from schemas.envelope import Code
 from schemas.instants import to_epoch
@@ -167,6 +169,9 @@ def test_a_notifiers_dead_letter_is_no_rejected_event() -> None:
 _PROGRESS = Progress(elapsed_seconds=140.0, whole_seconds=135.0, sent=SENT, lines=SENT)
 _TOTALS = Totals(6, 1, 3, Counter(malformed=2), 1, 0, 2, (0.01, 0.02), (0.005,))
 
+_COUNTS = Counts(0, 0, 6, consumed=6, applied=3, rejected=2, duplicate=1)
+_REPORT = Report((_COUNTS,), (), 0)
+
 
 def _result(**changes: Any) -> Result:
     made = Result(
@@ -177,7 +182,9 @@ def _result(**changes: Any) -> Result:
         outcomes=Counter({("complex", Outcome.MET): 3, ("complex", Outcome.BREACHED): 1}),
         notified=Counter(sla_warning=4),
         repeat_contacts=1,
-        report=Report((Counts(0, 0, 6, consumed=6),), (), 0),
+        report=_REPORT,
+        looked_at=6,
+        fresh=True,
         ticket_id=f"phone-0001{TAG}",
     )
     return replace(made, **changes)
@@ -225,6 +232,14 @@ def test_the_summary_adds_up(capsys: pytest.CaptureFixture[str]) -> None:
             {"report": Report((), (Finding(Law.ONCE, "tickets.journal", 0, 1, "T", "twice"),), 1)},
             "verify: 1 findings",
         ),
+        (
+            {"looked_at": 4},
+            "verify has looked at 4 of the 6 events only: the rest was not decided before it.",
+        ),
+        (
+            {"report": Report((replace(_COUNTS, consumed=5, applied=2),), (), 0)},
+            "By verify the events are 2 applied, 2 rejected and 1 duplicates.",
+        ),
     ],
 )
 def test_what_is_not_right_is_said(
@@ -234,6 +249,25 @@ def test_what_is_not_right_is_said(
     result = _result(**changes)
     assert not result.right
     assert words in _summary(result, capsys)
+
+
+@pytest.mark.parametrize("changes", [{"looked_at": 4}, {"report": Report((), (), 0)}])
+def test_nothing_found_is_not_said_alone_where_not_all_was_looked_at(
+    changes: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The line that people look for says itself that it is not worth its words."""
+    lines = _summary(_result(**changes), capsys).splitlines()
+    assert "verify: nothing was found" not in lines
+    assert "verify: nothing was found, but it does not agree with what is counted above" in lines
+
+
+@pytest.mark.parametrize(
+    ("applied", "right"), [(3, True), (90, True), (2, False)], ids=["alone", "more", "too few"]
+)
+def test_verify_counts_what_was_there_before_the_demo(applied: int, right: bool) -> None:
+    """On topics of an earlier run verify finds more than the demo has counted, and never less."""
+    report = Report((replace(_COUNTS, consumed=3 + applied, applied=applied),), (), 0)
+    assert _result(report=report, fresh=False).right is right
 
 
 def test_a_busy_machine_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
@@ -289,3 +323,106 @@ def test_what_failed_in_the_demos_thread_is_raised(tmp_path: Path, monkeypatch: 
     assert made.ended()
     with pytest.raises(LogError, match="went away"):
         made.result()
+
+
+class _Watch:
+    """A watch on which the worker decides another event at every look."""
+
+    trouble = None
+
+    def __init__(self, records: Sequence[Record]) -> None:
+        self._left = list(records)
+        self.fold = DayFold("tickets", TAG)
+
+    @contextmanager
+    def locked(self) -> Iterator[DayFold]:
+        self.fold.apply(self._left[:1])
+        del self._left[:1]
+        yield self.fold
+
+
+def _events(count: int) -> list[Record]:
+    return [_event_record(offset) for offset in range(count)]
+
+
+def _decisions(count: int) -> list[Record]:
+    """The dead letters of so many events."""
+    letters = (OUTBOX.dead_letter(event, Code.MALFORMED, "why") for event in _events(count))
+    return [Record(each.topic, 0, 0, 0, each.key, each.value, each.headers) for each in letters]
+
+
+def _report(committed: int) -> Report:
+    counts = Counts(0, 0, committed, consumed=committed, rejected=committed)
+    return Report((counts,), (), 0)
+
+
+class _NoReader:
+    def close(self) -> None: ...
+
+
+class _Playing:
+    """A demo whose day is over, on a machine on which nothing is fast but the test."""
+
+    def __init__(self, watch: _Watch, monkeypatch: pytest.MonkeyPatch, reports: Sequence[Report]) -> None:
+        self._reports = list(reports)
+        self.play = demo_play.Play(Settings(), "127.0.0.1:1", read_day()[:1], TAG, watch, fresh=True)  # type: ignore[arg-type]
+        self.news: list[str] = []
+        monkeypatch.setattr(demo_play, "_REDRAW_SECONDS", 0.001)
+        monkeypatch.setattr(demo_play, "_TELL_SECONDS", 0.0)
+        monkeypatch.setattr(demo_play, "_SETTLE_SECONDS", 0.05)
+        monkeypatch.setattr(demo_play, "verify", self._verify)
+        monkeypatch.setattr(composition, "reader", lambda *_: _NoReader())
+        monkeypatch.setattr(self.play._display, "draw", lambda _p, _q, news: self.news.append(news or ""))
+
+    def _verify(self, *_: object) -> Report:
+        return self._reports.pop(0)
+
+    @property
+    def verifications_left(self) -> int:
+        return len(self._reports)
+
+    def result(self) -> Result | None:
+        return self.play._result(load(POLICY))
+
+
+def test_the_demo_waits_as_long_as_something_is_decided(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow worker is waited for to the end, longer than one that does nothing."""
+    watch = _Watch(_decisions(200))
+    watch.fold.apply(_events(200))
+    playing = _Playing(watch, monkeypatch, [_report(200)])
+    result = playing.result()
+    assert result is not None
+    assert result.totals.undecided == 0
+    assert result.agrees
+    assert any(
+        "Waiting for the worker: 1" in news and "events are not decided" in news for news in playing.news
+    )
+
+
+def test_a_worker_that_does_nothing_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is left then is the result, and it is not right."""
+    watch = _Watch(_decisions(30))
+    watch.fold.apply(_events(40))
+    playing = _Playing(watch, monkeypatch, [_report(30)])
+    result = playing.result()
+    assert result is not None
+    assert (result.totals.undecided, result.looked_at, result.right) == (10, 30, False)
+
+
+def test_what_came_while_verify_looked_is_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where an event comes after all were decided, verify looks once more before the demo ends as wrong."""
+    watch = _Watch([])
+    watch.fold.apply([*_events(5), *_decisions(5)])
+    playing = _Playing(watch, monkeypatch, [_report(4), _report(5)])
+    result = playing.result()
+    assert result is not None
+    assert (result.agrees, playing.verifications_left) == (True, 0)
+
+
+def test_a_demo_that_is_ended_while_it_waits_has_no_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C ends the waiting, too."""
+    watch = _Watch([])
+    watch.fold.apply(_events(1))
+    playing = _Playing(watch, monkeypatch, [])
+    playing.play.end.set()
+    assert playing.result() is None
