@@ -15,7 +15,8 @@ from simulator.planted import PLANTED
 from simulator.story import story
 from tests.support.processes import ROOT
 
-pytestmark = [pytest.mark.simulation, pytest.mark.timeout(600)]
+# A worker that is broken so that it never rests polls a million times: minutes on a slow machine.
+pytestmark = [pytest.mark.simulation, pytest.mark.timeout(1_800)]
 
 
 def test_one_seed_is_one_history_on_any_machine() -> None:

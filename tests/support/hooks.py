@@ -107,7 +107,12 @@ def _handler(server: HookServer) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            size = int(self.headers["Content-Length"])
+            content = self.rfile.read(size)
+            if len(content) < size:  # its sender was killed: that is no request
+                self.close_connection = True
+                return
+            body = content.decode()
             headers = {name.lower(): value for name, value in self.headers.items()}
             answer = server.receive(Post(headers, body))
             if answer.hang:
