@@ -26,7 +26,7 @@ from schemas.records import Change, ClockChange, JournalEntry, Outcome
 from schemas.state import Clock, State, Ticket
 from workflow.history import Step, moves
 from workflow.measures import labels_of
-from workflow.report_facts import CONFIRMATION, Count, Observed, Time, observe, overdue_seconds
+from workflow.report_facts import Count, Observed, Time, observe, overdue_seconds
 from workflow.report_figures import (
     USE_BOUNDS_PERCENT,
     Day,
@@ -37,6 +37,7 @@ from workflow.report_figures import (
     Worst,
     by_clock,
     distribution,
+    is_promise,
     promises,
     rates,
     use_bound_percent,
@@ -171,7 +172,7 @@ class Reporter:
         of_day = self._days.setdefault(day, Counter())
         for verdict in observed.verdicts:
             of_day[verdict.clock, verdict.outcome] += 1
-            if verdict.outcome is Outcome.BREACHED and verdict.clock != CONFIRMATION:
+            if verdict.outcome is Outcome.BREACHED and is_promise(verdict.clock):
                 self._hours[local.weekday(), local.hour] += 1
         self._used.update((use.clock, use_bound_percent(use.share)) for use in observed.uses)
         if observed.repeat:
@@ -199,7 +200,7 @@ class Reporter:
             self._settle((entry.ticket_id, change.clock, change.cycle - 1))
         key = (entry.ticket_id, change.clock, change.cycle)
         broken = change.change is Change.BREACHED and self._frame.has(entry.at)
-        if change.clock == CONFIRMATION or not (broken or key in self._overdue):
+        if not is_promise(change.clock) or not (broken or key in self._overdue):
             return
         until = self._frame.end
         over_seconds = overdue_seconds(clock, until)
