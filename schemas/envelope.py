@@ -153,7 +153,7 @@ def _data(attributes: cloudevents.Attributes) -> EventData:
         validated = model.model_validate({} if data is None else data)
     except ValidationError as error:
         raise _Refused(Code.INVALID_DATA, in_words(error)) from None
-    broken = validated.check_against(attributes.time)
+    broken = validated.check_against(attributes.time, attributes.subject)
     if broken is not None:
         raise _Refused(Code.INVALID_DATA, broken)
     return validated

@@ -47,8 +47,8 @@ class EventData(Part):
     type: ClassVar[str]
     triggers: ClassVar[tuple[str, ...]]
 
-    def check_against(self, time: datetime) -> str | None:  # noqa: ARG002 (types with such a rule override it)
-        """The rule that `data` breaks given the event's `time` (UTC), in words; None where all is well."""
+    def check_against(self, time: datetime, subject: str) -> str | None:  # noqa: ARG002 (for types with a rule)
+        """The rule that `data` breaks given the event's `time` (UTC) and ticket, in words; None: it holds."""
         return None
 
     def to_json(self) -> bytes:
@@ -174,7 +174,7 @@ class Promised(EventData):
     by: Identifier
     reason: OptionalFreeText = None
 
-    def check_against(self, time: datetime) -> str | None:
+    def check_against(self, time: datetime, subject: str) -> str | None:  # noqa: ARG002 (any ticket may)
         """A promise is about the future."""
         return None if self.deadline > time else "data.deadline must be after time"
 
@@ -254,6 +254,12 @@ class Closed(EventData):
     reason: Annotated[CloseReason, Listed]
     merged_into: TicketId | None = None
 
+    def check_against(self, time: datetime, subject: str) -> str | None:  # noqa: ARG002 (at any time)
+        """Nothing would be left to go on with of a ticket that is merged into itself."""
+        if self.reason is CloseReason.MERGED and self.merged_into == subject:
+            return "data.merged_into must be another ticket"
+        return None
+
 
 class Absorbed(EventData):
     """Another ticket was merged into this one. Written by the engine."""
@@ -292,7 +298,7 @@ class Scheduled(EventData):
 
     at: Instant
 
-    def check_against(self, time: datetime) -> str | None:
+    def check_against(self, time: datetime, subject: str) -> str | None:  # noqa: ARG002 (any ticket may)
         """A call is arranged for the future."""
         return None if self.at > time else "data.at must be after time"
 

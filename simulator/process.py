@@ -15,6 +15,8 @@ from simulator.stage import Stage
 
 _RESTART_US: Final = SECOND
 _LEAST_IDLE_US: Final = 50_000
+_PATIENCE: Final = 100
+"""After each so many turns in vain a worker that finds nothing to do rests longer, lest no time goes by."""
 _MOST_BUGS: Final = 20
 """After so many ends that nothing explains no worker is started again."""
 
@@ -98,6 +100,7 @@ class Supervisor:
         self._busy: set[Node] = set()
         self._looks_again: dict[Node, int] = {}  # how soon, for it may be a heartbeat that tells what changed
         self._wakes: dict[Node, int] = {}
+        self._in_vain: dict[Node, int] = {}  # turns since the last that did something
         self.done = 0
         self._latency = stage.chance("wakes")
 
@@ -196,6 +199,8 @@ class Supervisor:
                 self.start_later(node.worker_id, self.restart_us.pop(node, _RESTART_US))
             return
         left_us = node.polled_us + node.idle_us - self._stage.agenda.now_us  # of its poll, if it stood still
-        node.idle_us = 0 if done else max(min(left_us, node.idle_us), _LEAST_IDLE_US)
+        in_vain = self._in_vain[node] = 0 if done else self._in_vain.get(node, 0) + 1
+        least_us = _LEAST_IDLE_US * (1 + in_vain // _PATIENCE)
+        node.idle_us = 0 if done else max(min(left_us, node.idle_us), least_us)
         node.idle_us = min(node.idle_us, self._looks_again.pop(node, node.idle_us))
         self._schedule(process, node.idle_us)

@@ -13,6 +13,7 @@ from tests.bad_input.sample import (
     PASSPORT,
     PHONE,
     SNILS,
+    TICKET,
     TIME,
     Sample,
     applied,
@@ -119,6 +120,8 @@ def _values() -> Iterator[Sample]:
     yield _of("ticket.closed.v1", {"reason": NAME}, "closed for a name", listed)
     merged = {"reason": "merged", "merged_into": NAME}
     yield _of("ticket.closed.v1", merged, "merged into no ticket id", "A name is no ticket id.")
+    merged = {"reason": "merged", "merged_into": TICKET}
+    yield _of("ticket.closed.v1", merged, "merged into itself", "Nothing would be left to go on with.")
     yield _of("call.dropped.v1", {"client": {"name": NAME}}, "drop of a client without id", "As above.")
 
 

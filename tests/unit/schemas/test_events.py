@@ -11,6 +11,7 @@ from schemas.events import (
     CallbackWindow,
     Category,
     Client,
+    Closed,
     Created,
     Dropped,
     EventData,
@@ -156,8 +157,17 @@ def test_what_is_announced_lies_after_the_event(model: type[EventData], field: s
     others = {"by": "op-7"} if model is Promised else {}
     at_once = model.model_validate({field: "2026-03-02T11:15:30+03:00", **others})
     later = model.model_validate({field: "2026-03-02T08:15:30.000001Z", **others})
-    assert at_once.check_against(time) == f"data.{field} must be after time"
-    assert later.check_against(time) is None
+    assert at_once.check_against(time, "T") == f"data.{field} must be after time"
+    assert later.check_against(time, "T") is None
+
+
+def test_no_ticket_is_merged_into_itself():
+    """A ticket that closes as merged names another one; with another reason nobody looks at `merged_into`."""
+    time = parse_instant("2026-03-02T08:15:30Z")
+    merged = Closed.model_validate({"reason": "merged", "merged_into": "T"})
+    assert merged.check_against(time, "T") == "data.merged_into must be another ticket"
+    assert merged.check_against(time, "T2") is None
+    assert Closed.model_validate({"reason": "duplicate", "merged_into": "T"}).check_against(time, "T") is None
 
 
 def test_a_reclassification_says_something():
