@@ -208,11 +208,16 @@ def verify(context: typer.Context, as_json: Json = False) -> None:
     """
     settings = settings_of(context)
     from ops import composition, policies
+    from ops.screen import show_warning
+    from ops.verify import nothing_committed
     from ops.verify import verify as verify_topics
 
     versions = policies.load(settings.policy)
     with closing(composition.reader(settings, composition.bootstrap_servers(settings))) as reader:
         report = verify_topics(reader, settings.topic_prefix, settings.group_id, versions)
+        warning = nothing_committed(reader, settings.topic_prefix, settings.group_id)
+    if warning is not None:
+        show_warning(warning)
     if as_json:
         print_json(report.as_dict())
     else:

@@ -16,3 +16,17 @@ def verify(reader: Reader, prefix: str, group: str, policies: Policies) -> Repor
     """
     partitions = reader.partitions(topic_name(prefix, Topic.EVENTS))
     return Verifier(reader, prefix, group, policies, Outbox(prefix, partitions, group)).run()
+
+
+def nothing_committed(reader: Reader, prefix: str, group: str) -> str | None:
+    """A warning where there are events and the group has committed none: then `verify` has nothing to check.
+
+    Raises LogError where the topics cannot be read.
+    """
+    topic = topic_name(prefix, Topic.EVENTS)
+    if reader.committed(group, topic) or not any(reader.ends(topic).values()):
+        return None
+    return (
+        f"Group {group} has committed nothing of {topic}, so nothing was checked. "
+        "If workers have another group, name it in TICKETFLOW_GROUP_ID."
+    )

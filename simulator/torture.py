@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run it; returns the exit status: 0 nothing was found, 1 something was."""
     asked = _arguments(arguments)
     logging.disable(logging.CRITICAL)  # what goes wrong here is wanted
-    console = Console(stderr=True, highlight=False)
+    console = Console(stderr=True, highlight=False, markup=False)
     if asked.planted:
         return plant(asked.seeds if asked.seeds != SEEDS else 40, console)
     path = asked.results or _results()

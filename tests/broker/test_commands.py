@@ -84,6 +84,15 @@ def test_an_unknown_ticket_is_one_sentence(system: System) -> None:
     assert ran.stderr.count(b"\n") == 1
 
 
+def test_verify_says_that_another_group_has_committed_nothing(system: System) -> None:
+    """Where the group's name is wrong, that nothing was found means nothing: a warning says so."""
+    assert system.run("publish", "-", stdin=registered("T-1")).returncode == 0
+    system.verified()
+    ran = run({**system.settings, "TICKETFLOW_GROUP_ID": "another"}, "verify")
+    assert ran.returncode == 0
+    assert ran.stderr.startswith(b"Group another has committed nothing of ")
+
+
 def test_topics_are_created_once_and_checked(settings: dict[str, str]) -> None:
     """A second `create` finds all there; both name what another number of partitions would need."""
     fresh = {

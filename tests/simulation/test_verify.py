@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from consumers.engine import Bounds
 from consumers.log import Outgoing, Position, Reader, Record
 from ops.policies import load
-from ops.verify import verify
+from ops.verify import nothing_committed, verify
 from producers.outbox import Outbox
 from schemas.envelope import Code
 from schemas.topics import Topic
@@ -240,3 +240,16 @@ def test_nothing_committed_is_nothing_consumed() -> None:
     assert report.clean
     assert report.totals["consumed"] == 0
     assert list(report.lines())[-1] == "nothing was found"
+
+
+def test_a_group_that_has_committed_nothing_is_named() -> None:
+    """Of a group without a position there is a warning once there are events, and none once it works."""
+    world = World(POLICIES)
+    reader = world.reader
+    assert nothing_committed(reader, PREFIX, GROUP) is None
+    world.publish(b"T-1", b"{}", world.clock.now())
+    assert "TICKETFLOW_GROUP_ID" in (nothing_committed(reader, PREFIX, GROUP) or "")
+    world.turn()
+    world.turn()
+    assert nothing_committed(reader, PREFIX, GROUP) is None
+    assert f"Group {GROUP}x has committed" in (nothing_committed(reader, PREFIX, f"{GROUP}x") or "")
