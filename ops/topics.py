@@ -22,6 +22,10 @@ from workflow import durations
 _TIMEOUT_SECONDS: Final = 30.0
 _TIMEOUT_MS: Final = milliseconds(_TIMEOUT_SECONDS)
 _ALREADY_EXISTS: Final = TopicAlreadyExistsError.errno
+_KEPT_FOR: Final = {"retention.ms": "records", "delete.retention.ms": "tombstones"}
+"""Settings that are a time, and what they keep."""
+_UNLIMITED: Final = {"retention.bytes": "-1"}
+"""What is kept is kept by time alone, whatever the cluster's default says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,7 @@ def create(
             topic_name(prefix, topic): {
                 "num_partitions": partitions,
                 "replication_factor": replication_factor or -1,
-                "configs": dict(topic.config),
+                "configs": {**_UNLIMITED, **topic.config},
             }
             for topic in Topic
             if topic_name(prefix, topic) not in existing
@@ -132,7 +136,7 @@ def _config_problems(name: str, topic: Topic, actual: Mapping[str, str]) -> list
         for key in ("message.timestamp.type", "cleanup.policy")
         if key in wanted and actual.get(key) != wanted[key]
     ]
-    found += _retention_problems(name, topic, int(actual["retention.ms"]))
+    found += _retention_problems(name, topic, actual)
     least = int(wanted["max.message.bytes"])
     if int(actual.get("max.message.bytes", 0)) < least:
         sentence = f"The topic {name} has max.message.bytes below the {least} that a record may need."
@@ -140,15 +144,20 @@ def _config_problems(name: str, topic: Topic, actual: Mapping[str, str]) -> list
     return found
 
 
-def _retention_problems(name: str, topic: Topic, kept_ms: int) -> list[Finding]:
+def _retention_problems(name: str, topic: Topic, actual: Mapping[str, str]) -> Iterator[Finding]:
     # The journal grows without a limit and may be cut, but not below the events that it accounts for.
-    wanted = Topic.EVENTS if topic is Topic.JOURNAL else topic
-    least_ms = int(wanted.config.get("retention.ms", 0))  # the state is compacted
-    if 0 <= kept_ms < least_ms:
-        kept = durations.render(timedelta(milliseconds=kept_ms))
-        least = durations.render(timedelta(milliseconds=least_ms))
-        return [Finding(f"The topic {name} keeps records for {kept} (retention.ms), less than {least}.")]
-    return []
+    wanted = (Topic.EVENTS if topic is Topic.JOURNAL else topic).config
+    for key, kept_for in _KEPT_FOR.items():
+        kept_ms, least_ms = int(actual[key]), int(wanted.get(key, 0))
+        if 0 <= kept_ms < least_ms:
+            kept, least = (durations.render(timedelta(milliseconds=each)) for each in (kept_ms, least_ms))
+            yield Finding(f"The topic {name} keeps {kept_for} for {kept} ({key}), less than {least}.")
+    most_bytes = int(actual["retention.bytes"])
+    if most_bytes >= 0 and wanted["cleanup.policy"] == "delete":
+        yield Finding(
+            f"The topic {name} keeps no more than {most_bytes} bytes a partition (retention.bytes), however "
+            "young they are, where ticketflow relies on -1: no limit."
+        )
 
 
 def _replication_problems(name: str, partitions: list[Any], actual: Mapping[str, str]) -> list[Finding]:
@@ -173,10 +182,16 @@ def _configs(admin: Any, names: list[str]) -> dict[str, dict[str, str]]:
         return {}
     resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
     described = admin.describe_configs(resources, config_filter="all")
+    for name, values in described["topic"].items():
+        if not values:  # the client passes over the error in the answer, and no topic is without any setting
+            raise ClusterError(
+                f"The configuration of the topic {name} cannot be read: check the Kafka settings and rights, "
+                "it needs DescribeConfigs.",
+                Reason.NOT_AUTHORIZED,
+            )
     return {
         name: {key: str(entry["value"]) for key, entry in values.items()}
-        for by_name in described.values()
-        for name, values in by_name.items()
+        for name, values in described["topic"].items()
     }
 
 

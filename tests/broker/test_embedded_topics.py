@@ -79,6 +79,22 @@ def test_topics_that_keep_records_too_short_are_named(options: KafkaOptions, bro
     assert "month.journal keeps" not in " ".join(_sentences(options, "month"))
 
 
+def test_what_is_kept_for_less_by_size_or_as_a_tombstone_is_told(options: KafkaOptions, broker: str) -> None:
+    """A limit in bytes cuts by size what must be kept for its time; readers need tombstones for a day."""
+    compacted = {"cleanup.policy": "compact", "retention.bytes": "1048576", "delete.retention.ms": "60000"}
+    _create(
+        broker,
+        small__events={"num_partitions": 2, "configs": {"retention.bytes": "1048576"}},
+        small__state={"num_partitions": 2, "configs": compacted},
+    )
+    problems = _sentences(options, "small")
+    assert [each for each in problems if "(retention.bytes)" in each] == [
+        "The topic small.events keeps no more than 1048576 bytes a partition (retention.bytes), however "
+        "young they are, where ticketflow relies on -1: no limit."
+    ]
+    assert "The topic small.state keeps tombstones for 1m (delete.retention.ms), less than 24h." in problems
+
+
 def test_partition_counts_that_differ_are_listed(options: KafkaOptions, broker: str) -> None:
     """Topics must share one number of partitions, for output goes where its input came from."""
     _create(broker, uneven__events={"num_partitions": 2}, uneven__state={"num_partitions": 3})

@@ -178,6 +178,18 @@ def _letters(system: System) -> int:
         reader.close()
 
 
+def test_topics_that_may_not_be_described_are_waited_for(own: System, administrator: Administrator) -> None:
+    """A worker that starts without the right to the topics' settings names it, and starts once it has it."""
+    events = f"{own.prefix}.events"
+    administrator.revoke(ResourceType.TOPIC, events, ACLOperation.DESCRIBE_CONFIGS)
+    own.worker.start()
+    held_up(own.worker, "not_authorized", f"{events} cannot be read: check the Kafka settings and rights")
+    checked = own.run("topics", "check")
+    assert (checked.returncode, checked.stderr.count(b"DescribeConfigs")) == (1, 1)
+    administrator.grant(ResourceType.TOPIC, events)
+    goes_on(own.worker)
+
+
 @pytest.mark.parametrize("suffix", ["events", "state"])
 def test_a_topic_that_was_made_anew_is_not_taken_for_the_old_one(
     own: System, administrator: Administrator, suffix: str
