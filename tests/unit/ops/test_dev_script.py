@@ -10,8 +10,8 @@ ROOT = Path(__file__).parents[3]
 TOOLS = ("sh", "dirname", "cat", "cksum", "tr", "mkdir", "rm", "basename")
 
 
-def _run(dev: Path, *arguments: str, path: str) -> subprocess.CompletedProcess[str]:
-    environment = {"PATH": path, "HOME": str(dev.parent)}
+def _run(dev: Path, *arguments: str, path: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": path, "HOME": str(dev.parent), **variables}
     return subprocess.run(
         [str(dev), *arguments], env=environment, capture_output=True, text=True, check=False, timeout=30
     )
@@ -71,17 +71,41 @@ def test_what_needs_a_broker_gets_one_also_behind_an_option(
 ) -> None:
     """Java and Kafka are set up for `up` and `broker`, wherever in the line they stand."""
     copy, tools = _checkout(tmp_path), _tools(tmp_path / "tools")
-    python, command = copy / ".venv" / "bin" / "python", copy / ".venv" / "bin" / "ticketflow"
-    python.parent.mkdir(parents=True)
     asked = tmp_path / "asked"
-    python.write_text(f'#!/bin/sh\necho "$@" >>"{asked}"\n')
-    command.write_text("#!/bin/sh\n")
-    for program in (python, command):
-        program.chmod(0o755)
-    _stamp(copy, tools, "requirements.txt")
+    _set_up(copy, tools, python=f'echo "$@" >>"{asked}"')
     done = _run(copy / "dev", *arguments, path=str(tools))
     assert (done.returncode, done.stderr) == (0, "")
     assert ("ops.kafka_artifacts" in (asked.read_text() if asked.exists() else "")) == needed
+
+
+@pytest.mark.parametrize(
+    ("home", "variables", "data_home"),
+    [
+        ("/nonexistent", {}, ".cache/data"),
+        ("/nonexistent", {"XDG_DATA_HOME": "/their/own"}, "/their/own"),
+        (".", {}, None),
+    ],
+    ids=["no home", "their own choice", "a home"],
+)
+def test_without_a_home_data_is_in_the_checkout_and_nothing_counts_as_set(
+    home: str, variables: dict[str, str], data_home: str | None, tmp_path: Path
+) -> None:
+    """No setting is made for the person, or the demo would take it for a choice and play in the real data."""
+    copy, tools = _checkout(tmp_path), _tools(tmp_path / "tools")
+    _set_up(copy, tools, command='echo "${TICKETFLOW_DATA_DIR-none} ${XDG_DATA_HOME-none}"')
+    done = _run(copy / "dev", "top", path=str(tools), HOME=str(copy / home), **variables)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"none {'none' if data_home is None else copy / data_home}\n"
+
+
+def _set_up(copy: Path, tools: Path, *, python: str = "", command: str = "") -> None:
+    """What the set-up of the runtime leaves, with these lines of shell for its two programs."""
+    programs = copy / ".venv" / "bin"
+    programs.mkdir(parents=True)
+    for name, lines in (("python", python), ("ticketflow", command)):
+        (programs / name).write_text(f"#!/bin/sh\n{lines}\n")
+        (programs / name).chmod(0o755)
+    _stamp(copy, tools, "requirements.txt")
 
 
 def _stamp(copy: Path, tools: Path, lock: str) -> None:
