@@ -6,9 +6,9 @@ Everything is imported where it is used, so that help, a version and a mistake i
 from __future__ import annotations
 
 import gc
-import io
 import sys
 import zoneinfo
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated
@@ -29,6 +29,7 @@ from ops.cli_simulate import EXAMPLE as SIMULATE_EXAMPLE
 from ops.cli_simulate import simulate
 from ops.cli_ticket import ticket
 from ops.completion import completion, is_question
+from ops.output import own_streams
 
 _MOST_REFUSALS_SHOWN = 100
 
@@ -46,23 +47,31 @@ app.add_typer(schemas, name="schemas", help="Export the schemas of everything on
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns its exit status (0 done, 1 failed, 2 wrong usage)."""
-    try:
-        if not is_question():  # somebody waits for the answer with a finger on the key: nothing more for it
-            from ops.logs import check_package_names
+    with own_streams():
+        # What is still in the buffer is written here: the interpreter itself would fail with a trace.
+        return max(_ended(lambda: _perform(arguments)), _ended(sys.stdout.flush))
 
-            check_package_names()
-        gc.set_threshold(*_GC_THRESHOLDS)
-        # Of the time zones that machines have no two are of the same day, and deadlines depend on them.
-        zoneinfo.reset_tzpath(to=())
-        for stream in (sys.stdout, sys.stderr):
-            if isinstance(stream, io.TextIOWrapper):
-                stream.reconfigure(errors="backslashreplace")
-        app(args=arguments, prog_name="ticketflow")
+
+def _ended(act: Callable[[], None]) -> int:
+    """Do it, and return the exit status."""
+    try:
+        act()
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0 if end.code is None else failures.FAILED
     except BaseException as problem:  # noqa: BLE001 (the one place that tells people)
         return failures.report(problem)
     return 0
+
+
+def _perform(arguments: list[str] | None) -> None:
+    if not is_question():  # somebody waits for the answer with a finger on the key: nothing more for it
+        from ops.logs import check_package_names
+
+        check_package_names()
+    gc.set_threshold(*_GC_THRESHOLDS)
+    # Of the time zones that machines have no two are of the same day, and deadlines depend on them.
+    zoneinfo.reset_tzpath(to=())
+    app(args=arguments, prog_name="ticketflow")
 
 
 def _version(wanted: bool) -> None:

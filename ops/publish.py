@@ -84,7 +84,7 @@ class Sources:
     def _open(self, name: str) -> IO[bytes]:
         try:
             if name == STDIN:
-                return self._spool(sys.stdin.buffer)
+                return self._spool(_standard_input())
             stream = self._stack.enter_context(Path(name).open("rb", _BUFFER_BYTES))  # noqa: SIM115 (the stack closes it)
             if stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
                 return stream
@@ -107,6 +107,12 @@ class Sources:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _standard_input() -> IO[bytes]:
+    if sys.stdin is None:  # the interpreter's way to say so
+        raise OperationError("Standard input cannot be read, for it is closed.")
+    return sys.stdin.buffer
 
 
 def _shown(name: str) -> str:
