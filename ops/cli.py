@@ -31,8 +31,6 @@ from ops.cli_ticket import ticket
 from ops.completion import completion, is_question
 from ops.output import own_streams
 
-_MOST_REFUSALS_SHOWN = 100
-
 _GC_THRESHOLDS = (50_000, 20, 50)
 """Tickets are many small objects and no garbage: to look through them after every 700 new ones, as Python
 does, costs a worker a seventh of its time."""
@@ -178,7 +176,10 @@ def publish(
 
     All lines are looked at first. Those that the engine would refuse are named with their code, and then
     nothing is sent. With --force everything is sent as it is, to become dead letters; the key is the subject
-    where that can be read, else there is none.
+    where that can be read, else there is none. Only what is too long to be sent at all (more than about
+    4 MiB) is left out, and the status is 1.
+
+    --json has beside the counts file, line, code and message of the lines that were not sent.
     """
     settings = settings_of(context)
     from ops import publish as publishing
@@ -187,20 +188,24 @@ def publish(
 
     def tell(refusal: publishing.Refusal) -> None:
         nonlocal shown
-        if shown < _MOST_REFUSALS_SHOWN:
+        if shown < publishing.MOST_REFUSALS:
             failures.say(str(refusal))
         shown += 1
 
     outcome = publishing.publish(settings, files, force=force, tell=tell)
-    if shown > _MOST_REFUSALS_SHOWN:
-        failures.say(f"... and {shown - _MOST_REFUSALS_SHOWN} more lines that are no events.")
+    if shown > publishing.MOST_REFUSALS:
+        failures.say(f"... and {shown - publishing.MOST_REFUSALS} more lines that are no events.")
     if as_json:
-        print_json({"sent": outcome.sent, "invalid": outcome.invalid})
-    if outcome.invalid and not force:
-        failures.say("Nothing was sent: mend these lines, or send everything as it is with --force.")
-        raise failed()
-    if not as_json:
+        print_json(outcome.as_dict())
+    elif force or not outcome.withheld:
         print(f"{outcome.sent} events sent.")
+    if outcome.withheld:
+        failures.say(
+            f"Lines that are too long and were not sent: {outcome.withheld}."
+            if force
+            else "Nothing was sent: mend these lines, or send everything as it is with --force."
+        )
+        raise failed()
 
 
 app.command(epilog=REPLAY_EXAMPLE)(replay)

@@ -9,7 +9,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Final
@@ -27,6 +27,9 @@ STDIN: Final = "-"
 
 MAX_LINE_BYTES: Final = 4 * 1024 * 1024 - 64 * 1024
 """What the topic takes (`max.message.bytes`), less room for key, headers and batch."""
+
+MOST_REFUSALS: Final = 100
+"""Of so many lines people and programs are told why, and of the rest how many there are."""
 
 _BUFFER_BYTES: Final = 1024 * 1024
 _LINGER_SECONDS: Final = 0.01
@@ -53,6 +56,10 @@ class Refusal:
 
     def __str__(self) -> str:
         return f"{self.source}:{self.line} {self.code} {self.message}"
+
+    def as_dict(self) -> dict[str, object]:
+        """For JSON."""
+        return {"file": self.source, "line": self.line, "code": self.code, "message": self.message}
 
 
 class Sources:
@@ -167,16 +174,33 @@ def refusal(line: Line, arrival: datetime) -> Refusal | None:
 
 @dataclass(slots=True)
 class Outcome:
-    """How many lines were sent (and acknowledged), and how many are no events."""
+    """How many lines were sent (and acknowledged), how many are no events, and how many of those stayed."""
 
     sent: int = 0
     invalid: int = 0
+    withheld: int = 0
+    refusals: list[Refusal] = field(default_factory=list)
+    """Why lines stayed here: of the first `MOST_REFUSALS`."""
+
+    def withhold(self, refused: Refusal) -> None:
+        """Note that a line stays here."""
+        self.withheld += 1
+        if len(self.refusals) < MOST_REFUSALS:
+            self.refusals.append(refused)
+
+    def as_dict(self) -> dict[str, object]:
+        """For JSON; what stayed here is in it only where there is something."""
+        counts: dict[str, object] = {"sent": self.sent, "invalid": self.invalid}
+        if not self.withheld:
+            return counts
+        refusals = [each.as_dict() for each in self.refusals]
+        return counts | {"refusals": refusals, "refusals_left_out": self.withheld - len(refusals)}
 
 
 def publish(settings: Settings, names: list[str], *, force: bool, tell: Callable[[Refusal], None]) -> Outcome:
     """Look at every line, `tell` which are no events, and send all if there is none or by `force`.
 
-    Raises OperationError, LogError.
+    What is too long to be sent stays here even then. Raises OperationError, LogError.
     """
     outcome = Outcome()
     with Sources(names) as sources:
@@ -184,6 +208,8 @@ def publish(settings: Settings, names: list[str], *, force: bool, tell: Callable
             for line in _counted(sources, advance):
                 if (refused := refusal(line, datetime.now(UTC))) is not None:
                     outcome.invalid += 1
+                    if line.value is None or not force:
+                        outcome.withhold(refused)
                     tell(refused)
         if outcome.invalid and not force:
             return outcome

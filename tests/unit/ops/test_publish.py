@@ -10,8 +10,9 @@ import pytest
 
 from consumers.log import Unavailable
 from consumers.memory import MemoryBroker, MemoryPublisher, MemoryReader
-from ops import OperationError
-from ops.publish import MAX_LINE_BYTES, STDIN, Line, Sources, refusal, send, subject_of
+from ops import OperationError, composition
+from ops.cli import main
+from ops.publish import MAX_LINE_BYTES, MOST_REFUSALS, STDIN, Line, Sources, refusal, send, subject_of
 from schemas.topics import partition_for
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -181,3 +182,85 @@ def test_an_event_may_be_as_far_ahead_as_the_contract_says() -> None:
     """Five minutes ahead of now is no refusal."""
     ahead = (NOW + timedelta(minutes=5)).isoformat()
     assert code(event(time=ahead)) is None
+
+
+TOO_LONG = b"x" * (MAX_LINE_BYTES + 1)
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch, nothing_runs_here: None) -> MemoryReader:  # noqa: ARG001
+    """A log in memory that `publish` finds, and its reader."""
+    broker = MemoryBroker({"tickets.events": PARTITIONS}, now_us=lambda: 0)
+    monkeypatch.setattr(composition, "bootstrap_servers", lambda _: "memory")
+    monkeypatch.setattr(composition, "reader", lambda *_: MemoryReader(broker))
+    monkeypatch.setattr(composition, "publisher", lambda *_: MemoryPublisher(broker))
+    return MemoryReader(broker)
+
+
+def lines_of(path: Path, *values: bytes) -> str:
+    """The name of a file with these lines."""
+    path.write_bytes(b"\n".join(values) + b"\n")
+    return str(path)
+
+
+def arrived(cluster: MemoryReader) -> int:
+    """How many records are on the topic."""
+    return sum(len(list(cluster.read("tickets.events", number))) for number in range(PARTITIONS))
+
+
+def test_what_force_cannot_send_is_said_and_fails(
+    cluster: MemoryReader, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Everything else is sent, the lines that stay behind are counted, and the status is 1."""
+    file = lines_of(tmp_path / "f", event(), TOO_LONG, b"{", TOO_LONG)
+    assert main(["publish", "--force", file]) == 1
+    out, err = capsys.readouterr()
+    assert (out, arrived(cluster)) == ("2 events sent.\n", 2)
+    assert err.splitlines()[-1] == "Lines that are too long and were not sent: 2."
+
+
+def test_programs_are_told_what_force_cannot_send(
+    cluster: MemoryReader, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The refusals are those of the lines that stayed here, not of those that were sent as they are."""
+    file = lines_of(tmp_path / "f", b"{", TOO_LONG)
+    assert main(["publish", "--force", "--json", file]) == 1
+    told = json.loads(capsys.readouterr().out)
+    (refused,) = told.pop("refusals")
+    assert told == {"sent": 1, "invalid": 2, "refusals_left_out": 0}
+    assert (refused["file"], refused["line"], refused["code"]) == (file, 2, "too_large")
+    assert arrived(cluster) == 1
+
+
+@pytest.mark.usefixtures("cluster")
+def test_where_all_was_sent_programs_get_the_counts_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What becomes a dead letter by --force is counted, and no refusal."""
+    assert main(["publish", "--force", "--json", lines_of(tmp_path / "f", b"{", event())]) == 0
+    assert json.loads(capsys.readouterr().out) == {"sent": 2, "invalid": 1}
+
+
+def test_programs_are_told_why_lines_are_refused(
+    cluster: MemoryReader, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each refusal has file, line, code and message, without a value of the line."""
+    wrong = event(data={"client": {"id": "c", "name": "Vera", "age": 7}})
+    file = lines_of(tmp_path / "f", event(), wrong)
+    assert main(["publish", "--json", file]) == 1
+    out, err = capsys.readouterr()
+    (refused,) = json.loads(out)["refusals"]
+    assert (refused["file"], refused["line"], refused["code"]) == (file, 2, "invalid_data")
+    assert f"{file}:2 invalid_data {refused['message']}" == err.splitlines()[0]
+    assert "Vera" not in out
+    assert arrived(cluster) == 0
+
+
+@pytest.mark.usefixtures("cluster")
+def test_programs_are_told_of_some_refusals_and_how_many_more_there_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file of which nothing is an event does not come back as its list of refusals."""
+    assert main(["publish", "--json", lines_of(tmp_path / "f", *[b"{"] * (MOST_REFUSALS + 3))]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert (len(told["refusals"]), told["refusals_left_out"]) == (MOST_REFUSALS, 3)
