@@ -48,7 +48,6 @@ _GRACE_SECONDS = 20.0
 _LOCK_WAIT_SECONDS = _GRACE_SECONDS + 5.0
 """A broker whose starter was killed may take its grace to end; the next start waits for it."""
 _PROBE_SECONDS = 0.05
-_FORMAT_TIMEOUT_SECONDS = 60
 _SERVER = ("-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20")
 _TOOL = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 """For what ends within a second: thorough compilation and threads that collect take longer than they save."""
@@ -261,19 +260,7 @@ class EmbeddedBroker:
         # With `=`, for one identity in 64 begins with a hyphen.
         options = [f"--cluster-id={identity}", "-c", self._files.properties.name]
         tool = ["kafka.tools.StorageTool", "format", *options]
-        with self._files.console.open("wb") as console:
-            done = subprocess.run(
-                [*java, *tool],
-                cwd=self._files.directory,
-                env=_java_environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=console,
-                stderr=subprocess.STDOUT,
-                timeout=_FORMAT_TIMEOUT_SECONDS,
-                check=False,
-                pass_fds=(lock,),  # should we be killed, the next start waits until this has ended
-            )
-        if done.returncode != 0:
+        if self._status_of([*java, *tool], lock) != 0:
             cause = diagnose(self._files, 0, self._log_start)
             what = f", for {cause}" if cause else ""
             raise BrokerError(
@@ -282,6 +269,30 @@ class EmbeddedBroker:
         if self._files.data.exists():
             self._files.data.rmdir()  # it is empty, or it would have been looked at
         fresh.rename(self._files.data)
+
+    def _status_of(self, command: list[str], lock: int) -> int:
+        """Run a tool to its end."""
+        limit_seconds = self._settings.embedded_start_timeout_seconds
+        with self._files.console.open("wb") as console:
+            try:
+                done = subprocess.run(
+                    command,
+                    cwd=self._files.directory,
+                    env=_java_environment(),
+                    stdin=subprocess.DEVNULL,
+                    stdout=console,
+                    stderr=subprocess.STDOUT,
+                    timeout=limit_seconds,
+                    check=False,
+                    pass_fds=(lock,),  # should we be killed, the next start waits until this has ended
+                )
+            except subprocess.TimeoutExpired:
+                raise BrokerError(
+                    f"The embedded broker's storage was not made within {limit_seconds:g} s: "
+                    f"{self._files.console} may tell why; on a slow machine raise "
+                    "TICKETFLOW_EMBEDDED_START_TIMEOUT_SECONDS."
+                ) from None
+        return done.returncode
 
     def _launch(self, command: list[str], lock: int) -> None:
         output, grace = str(self._files.console), str(_GRACE_SECONDS)
