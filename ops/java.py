@@ -79,9 +79,26 @@ def _wheel_java() -> Path | None:
     return java if major is not None and major >= MINIMUM_MAJOR else None
 
 
-if __name__ == "__main__":  # ./dev asks which Java there is before it installs the wheel
+def is_missing(command: str, config: Path | None = None) -> bool:
+    """Whether that command would start a broker, for which there is no Java.
+
+    Of wrong settings it is not said: the command itself names them before it starts anything.
+    """
     try:
-        print(find_java())
-    except OperationError as problem:
-        print(problem, file=sys.stderr)
-        raise SystemExit(1) from None
+        find_java()
+    except OperationError:
+        return command == "broker" or _names_no_cluster(config)
+    return False
+
+
+def _names_no_cluster(config: Path | None) -> bool:
+    from ops.settings import SettingsError, load_settings  # takes its time, and mostly there is a Java
+
+    try:
+        return load_settings(config).kafka_bootstrap_servers is None
+    except SettingsError:
+        return False
+
+
+if __name__ == "__main__":  # ./dev asks before it installs the wheel
+    sys.exit(is_missing(sys.argv[1], *map(Path, sys.argv[2:])))

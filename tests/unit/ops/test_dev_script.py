@@ -59,23 +59,36 @@ def test_a_python_without_venv_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "needed"),
+    ("arguments", "asked_for"),
     [
-        (["up"], True), (["broker"], True), (["--config", "up.yaml", "up", "--demo"], True),
-        (["--config=x.yaml", "broker"], True), (["--config", "up", "verify"], False), (["--config"], False),
-        (["worker"], False), ([], False),
+        (["up"], "up"), (["broker"], "broker"), (["--config", "up.yaml", "up", "--demo"], "up up.yaml"),
+        (["--config=a file", "broker"], "broker a file"), (["--config", "up", "verify"], None),
+        (["--config"], None), (["worker"], None), ([], None),
     ],
 )  # fmt: skip
-def test_what_needs_a_broker_gets_one_also_behind_an_option(
-    tmp_path: Path, arguments: list[str], needed: bool
+def test_what_may_need_a_broker_is_asked_for_java_also_behind_an_option(
+    tmp_path: Path, arguments: list[str], asked_for: str | None
 ) -> None:
-    """Java and Kafka are set up for `up` and `broker`, wherever in the line they stand."""
+    """The settings file is passed on, for it may name a cluster; nothing is fetched before the command."""
     copy, tools = _checkout(tmp_path), _tools(tmp_path / "tools")
     asked = tmp_path / "asked"
     _set_up(copy, tools, python=f'echo "$@" >>"{asked}"')
     done = _run(copy / "dev", *arguments, path=str(tools))
     assert (done.returncode, done.stderr) == (0, "")
-    assert ("ops.kafka_artifacts" in (asked.read_text() if asked.exists() else "")) == needed
+    question = [] if asked_for is None else [f"-P -m ops.java {asked_for}"]
+    assert (asked.read_text().splitlines() if asked.exists() else []) == question
+
+
+@pytest.mark.parametrize("installed", [False, True])
+def test_a_java_that_is_missing_is_installed_once(tmp_path: Path, installed: bool) -> None:
+    """Where the answer is that there is none, the set-up begins, unless it is done."""
+    copy, tools = _checkout(tmp_path), _tools(tmp_path / "tools")
+    _set_up(copy, tools, python="exit 1")
+    if installed:
+        _stamp(copy, tools, "requirements-java.txt")
+    done = _run(copy / "dev", "up", path=str(tools))
+    # It cannot get far here, for this machine has no Python but that of the checkout.
+    assert (done.returncode, "no Python 3.11" in done.stderr) == ((0, False) if installed else (1, True))
 
 
 @pytest.mark.parametrize(

@@ -49,3 +49,46 @@ def test_no_java_at_all_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_pat
     monkeypatch.setattr(java, "_wheel_java", lambda: None)
     with pytest.raises(OperationError, match=r"^No Java 17 or newer was found .* run \./dev.*\.$"):
         java.find_java({"PATH": str(tmp_path)})
+
+
+@pytest.fixture
+def nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine without Java."""
+
+    def fail() -> Path:
+        raise OperationError("No Java 17 or newer was found.")
+
+    monkeypatch.setattr(java, "find_java", fail)
+
+
+@pytest.mark.usefixtures("nowhere")
+@pytest.mark.parametrize(
+    ("command", "line", "missing"),
+    [
+        ("up", "topic_prefix: mine", True),
+        ("up", "kafka_bootstrap_servers: kafka:9092", False),
+        ("broker", "kafka_bootstrap_servers: kafka:9092", True),
+        ("up", "no_such_setting: 1", False),
+    ],
+)
+def test_a_java_is_missing_where_a_broker_would_be_started(
+    command: str, line: str, missing: bool, tmp_path: Path
+) -> None:
+    """A cluster may be named in the settings file, too; what is wrong there the command says itself."""
+    config = tmp_path / "settings.yaml"
+    config.write_text(line)
+    assert java.is_missing(command, config) is missing
+
+
+@pytest.mark.usefixtures("nowhere")
+def test_the_environment_names_a_cluster_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a settings file the environment decides."""
+    assert java.is_missing("up")
+    monkeypatch.setenv("TICKETFLOW_KAFKA_BOOTSTRAP_SERVERS", "kafka:9092")
+    assert not java.is_missing("up")
+
+
+def test_no_java_is_missing_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then the settings are not even read."""
+    monkeypatch.setattr(java, "find_java", lambda: Path("java"))
+    assert not java.is_missing("up", Path("none.yaml"))
