@@ -44,7 +44,7 @@ def perform(settings: Settings, config: Path | None) -> bool:
     demo = Demo(settings.model_copy(update=dict(chosen)), chosen, day)
     up.run(demo.settings, config, demo)
     result = demo.result()
-    show_result(result, next_commands(variables(_way_back(demo.settings)), result.ticket_id))
+    show_result(result, next_commands(variables(_way_back(demo.settings)), result.ticket_id, config))
     return result.right
 
 

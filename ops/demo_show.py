@@ -268,9 +268,16 @@ def _not_right(result: Result) -> Iterator[str]:
         yield f"By verify the events are {ends}."
 
 
-def next_commands(variables: Mapping[str, str], ticket_id: str | None) -> list[tuple[str, str]]:
-    """Commands for when the demo is over: (what for, command). `variables` lead to the demo's data."""
+def next_commands(
+    variables: Mapping[str, str], ticket_id: str | None, config: Path | None
+) -> list[tuple[str, str]]:
+    """Commands for when the demo is over: (what for, command).
+
+    `variables` lead to the demo's data, together with the other settings, which may be in the file `config`.
+    """
     us = "./dev" if Path("dev").is_file() and Path("pyproject.toml").is_file() else "ticketflow"
+    if config is not None:
+        us += f" --config {shlex.quote(str(config))}"
     again = " ".join(f"{name}={shlex.quote(value)}" for name, value in variables.items())
     look = [] if ticket_id is None else [f"{again} {us} ticket explain {ticket_id}"]
     return [

@@ -191,7 +191,8 @@ def _result(**changes: Any) -> Result:
 
 
 def _summary(result: Result, capsys: pytest.CaptureFixture[str]) -> str:
-    demo_show.show_result(result, demo_show.next_commands({"TICKETFLOW_DATA_DIR": "/a b"}, result.ticket_id))
+    commands = demo_show.next_commands({"TICKETFLOW_DATA_DIR": "/a b"}, result.ticket_id, None)
+    demo_show.show_result(result, commands)
     return capsys.readouterr().out
 
 
@@ -217,6 +218,18 @@ def test_the_summary_adds_up(capsys: pytest.CaptureFixture[str]) -> None:
         ["all", "3", "1", "75%"],
     ]
     assert "planned" not in text
+
+
+def test_what_to_try_next_has_the_settings_file(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Only that file may say how the cluster lets somebody in: each command that is copied has it."""
+    monkeypatch.setattr(demo.up, "run", lambda *_: None)
+    monkeypatch.setattr(demo.Demo, "result", lambda _: _result())
+    assert demo.perform(Settings(kafka_bootstrap_servers="kafka:9092"), Path("my settings.yaml"))
+    commands = [line for line in capsys.readouterr().out.splitlines() if "./dev" in line]
+    assert len(commands) == 5
+    assert all("./dev --config 'my settings.yaml' " in command for command in commands)
 
 
 @pytest.mark.parametrize(
