@@ -16,6 +16,9 @@ FAILED = 1
 WRONG_USAGE = 2
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
+_MAX_TRACE_BYTES = 1024 * 1024
+"""Of the file, and of the older one beside it: under `up` a program may die of the same for ever."""
+
 _trace_directory: Path | None = None
 """None: the settings are not read yet, and the default data directory it is."""
 
@@ -81,10 +84,11 @@ def _unexpected(problem: BaseException) -> str:
     if directory is None:
         return f"{what} No trace of it is kept, for this user has no home directory."
     file = directory / "errors.log"
+    from ops.children import LogFile  # only a mistake needs it
+
     try:
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with file.open("a", encoding="utf-8") as stream:
-            stream.writelines(_trace(problem))
+        with LogFile(file, _MAX_TRACE_BYTES) as log:
+            log.write("".join(_trace(problem)).encode("utf-8", "backslashreplace"))
     except OSError as error:
         return f"{what} {file}, where it would be told, cannot be written ({error.strerror})."
     return f"{what} Please report it with the end of {file}."

@@ -192,6 +192,26 @@ def test_a_mistake_of_ours_is_one_sentence_and_its_trace_quotes_nothing(
     assert "Primerova" not in trace.read_text() + ran.err
 
 
+def test_traces_of_mistakes_do_not_fill_the_disk(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who makes the same mistake again and again keeps the last traces, each whole, and no more."""
+
+    def fail(_: object) -> None:
+        raise KeyError
+
+    monkeypatch.setattr(policies, "load", fail)
+    monkeypatch.setattr(failures, "_MAX_TRACE_BYTES", 4_000)
+    for _ in range(20):
+        Ran(capsys, "policy", "show")
+    logs = sorted((tmp_path / "data" / "logs").iterdir())
+    assert [file.name for file in logs] == ["errors.log", "errors.log.1"]
+    for file in logs:
+        assert file.stat().st_size <= 4_000
+        lines = file.read_text().splitlines()
+        assert (" process " in lines[0], lines[-1]) == (True, "builtins.KeyError")
+
+
 def test_a_mistake_of_ours_is_told_with_its_notes(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
