@@ -2,7 +2,10 @@
 
 import ast
 import re
+import sys
+import tomllib
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -21,6 +24,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 """Imports point one way."""
 
 KAFKA_CLIENTS = ("kafka", "confluent_kafka", "aiokafka")
+COMES_WITH_WHAT_IS_DECLARED = {"pydantic-core", "lz4", "zstandard"}
+"""The inside of pydantic, and what the extras of kafka-python are."""
 FOR_OTHERS = {"producers.publisher"}
 """What channels import (docs/publishing.md)."""
 FOR_TESTS = {"consumers.memory_feed"}
@@ -107,6 +112,33 @@ def test_imports_point_one_way(package: str) -> None:
         for line, name in imports(path)
         if name.split(".")[0] in (*PACKAGES, "tests", "benchmarks") and not within(name, MAY_IMPORT[package])
     ]
+    assert wrong == []
+
+
+def _distribution(name: str) -> str:
+    """A distribution's name as all its spellings are compared."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _declared() -> set[str]:
+    """The distributions that ours says it needs, or that an extra of it needs."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"].values()
+    needed = [*project["dependencies"], *(each for extra in extras for each in extra)]
+    return {_distribution(re.split(r"[^\w.-]", each)[0]) for each in needed}
+
+
+def test_what_is_imported_is_declared() -> None:
+    """No module of the product comes only because something else happens to need it."""
+    distributions, declared = packages_distributions(), _declared() | COMES_WITH_WHAT_IS_DECLARED
+    wrong = []
+    for path in modules():
+        for line, name in imports(path):
+            package = name.split(".")[0]
+            if package in (*PACKAGES, *sys.stdlib_module_names):
+                continue
+            if declared.isdisjoint(map(_distribution, distributions.get(package, [package]))):
+                wrong.append(f"{shown(path)}:{line} imports {name}")
     assert wrong == []
 
 
