@@ -21,17 +21,21 @@ class Shell(StrEnum):
     FISH = "fish"
 
 
+DEV_TASKS: Final = ("test", "bench", "torture", "lock")
+"""What `./dev` does itself; a test compares them with the script."""
+
 # A checkout's own commands are those of the script `./dev`. The questions go to the environment that it has
 # made, never to `./dev` itself: that would set up what is missing, and nobody waits for that on a key.
+# TASKS and ANY_TASK stand for DEV_TASKS.
 _DEV: Final = {
     Shell.BASH: """
 _ticketflow_dev_completion() {
     local program=${1%/dev}/.venv/bin/ticketflow
     COMPREPLY=()
     [ -x "$program" ] || return 0
-    if [[ $COMP_CWORD -gt 1 && ${COMP_WORDS[1]} =~ ^(test|bench|lock)$ ]]; then return 0; fi
+    if [[ $COMP_CWORD -gt 1 && ${COMP_WORDS[1]} =~ ^(ANY_TASK)$ ]]; then return 0; fi
     _ticketflow_completion "$program"
-    if [[ $COMP_CWORD -eq 1 ]]; then COMPREPLY+=( $(compgen -W "test bench lock" -- "${COMP_WORDS[1]}") ); fi
+    if [[ $COMP_CWORD -eq 1 ]]; then COMPREPLY+=( $(compgen -W "TASKS" -- "${COMP_WORDS[1]}") ); fi
 }
 
 complete -o default -F _ticketflow_dev_completion ./dev
@@ -39,8 +43,8 @@ complete -o default -F _ticketflow_dev_completion ./dev
     Shell.ZSH: """
 _ticketflow_dev_completion() {
   local program=${words[1]%/dev}/.venv/bin/ticketflow
-  [[ -x $program && ! ( $CURRENT -gt 2 && $words[2] == (test|bench|lock) ) ]] || { _files; return }
-  (( CURRENT != 2 )) || compadd -- test bench lock
+  [[ -x $program && ! ( $CURRENT -gt 2 && $words[2] == (ANY_TASK) ) ]] || { _files; return }
+  (( CURRENT != 2 )) || compadd -- TASKS
   eval $(env _TYPER_COMPLETE_ARGS="${words[1,$CURRENT]}" _TICKETFLOW_COMPLETE=complete_zsh $program)
 }
 
@@ -57,7 +61,7 @@ end
 
 complete --path '*/dev' --no-files --arguments "(__ticketflow_dev get-args)" \\
     --condition "__ticketflow_dev is-args"
-complete --path '*/dev' --no-files --arguments "test bench lock" --condition __fish_is_first_arg
+complete --path '*/dev' --no-files --arguments "TASKS" --condition __fish_is_first_arg
 """,
 }
 
@@ -73,7 +77,7 @@ def completion(
     from typer.completion import get_completion_script  # type: ignore[attr-defined]
 
     print(get_completion_script(prog_name="ticketflow", complete_var=_VARIABLE, shell=shell))
-    print(_DEV[shell], end="")
+    print(_DEV[shell].replace("ANY_TASK", "|".join(DEV_TASKS)).replace("TASKS", " ".join(DEV_TASKS)), end="")
 
 
 def is_question() -> bool:

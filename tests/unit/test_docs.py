@@ -11,12 +11,11 @@ import typer.main
 import yaml
 
 from ops.cli import app
+from ops.completion import DEV_TASKS
 from ops.docs import pages
 from ops.settings import PREFIX, Settings
 from tests.support.documents import DOCUMENTS, ROOT, Block, arguments_of, blocks, commands
 
-_DEV_TASKS = {"test", "bench", "torture", "lock"}
-"""What ./dev does itself (its head says so)."""
 _LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)")
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 _FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
@@ -55,7 +54,7 @@ def _ticketflow(block: Block) -> list[list[str]]:
 def test_a_printed_command_can_be_typed(block: Block) -> None:
     """Each command of ours has the subcommand, the options and as many arguments as are printed."""
     for arguments in _ticketflow(block):
-        if arguments[0] not in _DEV_TASKS:
+        if arguments[0] not in DEV_TASKS:
             _disarmed().main(args=arguments, standalone_mode=False)
 
 

@@ -1,6 +1,7 @@
 """Shell completion: bash itself completes with the script, quickly; the other scripts name the commands."""
 
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ops.cli import main
+from ops.completion import DEV_TASKS
 
 ROOT = Path(__file__).parents[3]
 WRONG_SETTINGS = {"TICKETFLOW_METRICS_PORT": "ninety", "TICKETFLOW_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}
@@ -84,9 +86,10 @@ def test_bash_completes_a_checkouts_own_command(tmp_path: Path, capsys: pytest.C
     dev.chmod(0o700)
     assert completed(asked, tmp_path, "./dev", "t") == []
     program(tmp_path / ".venv" / "bin" / "ticketflow")
-    assert completed(asked, tmp_path, "./dev", "t") == ["top", "ticket", "topics", "test"]
+    assert completed(asked, tmp_path, "./dev", "t") == ["top", "ticket", "topics", "test", "torture"]
     assert completed(asked, tmp_path, "./dev", "ticket", "s") == ["show"]
-    assert completed(asked, tmp_path, "./dev", "test", "") == []
+    for task in DEV_TASKS:
+        assert completed(asked, tmp_path, "./dev", task, "") == []
     assert not (tmp_path / "was-run").exists()
 
 
@@ -130,6 +133,19 @@ def test_the_other_scripts_name_both_commands(
         assert each in printed
     assert printed.count(f"_TICKETFLOW_COMPLETE=complete_{shell}") >= 2
     assert ".venv/bin/ticketflow" in printed
+
+
+def test_dev_and_the_scripts_know_the_same_tasks(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each task that `./dev` takes is offered by all three scripts, and its head names it."""
+    dev = (ROOT / "dev").read_text("utf-8")
+    (cases,) = re.findall(r"^case \$\{1:-\} in\n(.*)\)$", dev, re.MULTILINE)
+    assert tuple(cases.split(" | ")) == DEV_TASKS
+    assert tuple(re.findall(r"^#   \./dev ([a-z]+)", dev, re.MULTILINE)) == DEV_TASKS
+    offers = {"bash": '-W "{}"', "zsh": "compadd -- {}\n", "fish": '--arguments "{}"'}
+    for shell, offer in offers.items():
+        printed = script(shell, capsys)
+        assert offer.format(" ".join(DEV_TASKS)) in printed
+        assert "TASK" not in printed
 
 
 def test_another_shell_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
