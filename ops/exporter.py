@@ -14,12 +14,14 @@ from consumers.metrics import FORMAT, BusinessMetrics
 from consumers.subscriber import Subscriber
 from ops import composition, kafka_noise, policies
 from ops.http import Endpoint
+from ops.logs import STARTS
 from ops.series import BusinessCollector
 from ops.service import checkpoint_file, follow, until_told
 from ops.settings import Settings
 from schemas.topics import Topic, topic_name
 
 _log = structlog.get_logger(__name__)
+_starts = structlog.get_logger(STARTS)
 
 
 def run(settings: Settings, parent: int | None = None) -> None:
@@ -50,7 +52,7 @@ def run(settings: Settings, parent: int | None = None) -> None:
         progress = _Progress(subscriber)
         endpoint = _endpoint(settings, subscriber, metrics, progress)
         stack.callback(endpoint.close)
-        _log.info(
+        _starts.info(
             "exporter started",
             servers=servers,
             metrics=f"{endpoint.url}/metrics",

@@ -7,7 +7,7 @@ import importlib.util
 import logging
 import sys
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import structlog
 from structlog.typing import Processor
@@ -16,6 +16,9 @@ from ops import OperationError
 
 DISTRIBUTION = "ticketflow"
 PACKAGES = ("schemas", "workflow", "consumers", "producers", "simulator", "ops")
+
+STARTS: Final = "ops.starts"
+"""The logger of the lines that say where a program is reached. `up` reads them, so they come at any level."""
 
 # At INFO these tell of every connection and job; at DEBUG kafka-python prints its passwords, too.
 _NOISY = ("kafka", "apscheduler")
@@ -64,6 +67,7 @@ def configure_logging(level: str = "info", log_format: Literal["auto", "console"
     for name in _NOISY:
         least = logging.INFO if threshold == logging.DEBUG else logging.WARNING
         logging.getLogger(name).setLevel(max(threshold, least))
+    logging.getLogger(STARTS).setLevel(min(threshold, logging.INFO))
     # It warns of every illegal transition, for which there is a dead letter.
     logging.getLogger("transitions").setLevel(logging.ERROR)
 

@@ -28,6 +28,7 @@ from consumers.notifier_webhook import WebhookRoute
 from consumers.subscriber import Subscriber, TopicIds
 from ops import composition, kafka_noise
 from ops.http import Endpoint
+from ops.logs import STARTS
 from ops.notifier_metrics import NotifierMetrics
 from ops.notifier_options import own_templates, require_routes, smtp_options, webhook_secret, webhook_url
 from ops.service import Following, Stop, checkpoint_file, until_told
@@ -37,6 +38,7 @@ from schemas.envelope import Undeliverable
 from schemas.topics import Topic, topic_name
 
 _log = structlog.get_logger(__name__)
+_starts = structlog.get_logger(STARTS)
 
 _THREADS: Final = 8
 """Per route: so many recipients are served at a time, each by one attempt."""
@@ -85,7 +87,7 @@ def run(
         endpoint = _endpoint(settings, notifier, metrics)
         stack.callback(endpoint.close)
         at = f"{endpoint.url}/metrics"
-        _log.info("notifier started", metrics=at, servers=servers, checkpoint=str(file))
+        _starts.info("notifier started", metrics=at, servers=servers, checkpoint=str(file))
         _turn(notifier, stop)
     _log.info("notifier ended")
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import FrameType, MappingProxyType
@@ -100,7 +101,7 @@ def run(settings: Settings, config: Path | None, companion: Companion | None = N
         try:
             servers = settings.kafka_bootstrap_servers or _started(broker)
             _prepare(settings, servers, beside.tell)
-            policy, logs = versions.labels[-1], log_directory(settings)
+            policy, logs = versions.in_force(datetime.now(UTC)).label, log_directory(settings)
             started = programs(config, beside.environment)
             _System(settings, broker, servers, policy, logs, started, beside, shield).run()
         except KeyboardInterrupt:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from datetime import UTC, datetime
 
 import structlog
 
@@ -14,6 +15,7 @@ from consumers.log import Log, Reason, Unavailable
 from ops import composition, kafka_noise, policies, topics
 from ops.http import Endpoint
 from ops.lag import LagSampler
+from ops.logs import STARTS
 from ops.observer import WorkerMetrics
 from ops.service import Stop, until_told
 from ops.settings import Settings
@@ -22,6 +24,7 @@ from schemas.topics import Topic, topic_name
 from workflow.policy import Policies
 
 _log = structlog.get_logger(__name__)
+_starts = structlog.get_logger(STARTS)
 
 
 def run(settings: Settings, parent: int | None = None) -> None:
@@ -39,12 +42,12 @@ def run(settings: Settings, parent: int | None = None) -> None:
         metrics = WorkerMetrics()
         endpoint = _endpoint(settings, metrics)
         stack.callback(endpoint.close)
-        _log.info(
+        _starts.info(
             "worker started",
             worker=settings.worker_id,
             servers=servers,
             metrics=f"{endpoint.url}/metrics",
-            policy=versions.labels[-1],
+            policy=versions.in_force(datetime.now(UTC)).label,
         )
         log = patiently(lambda: _connect(settings, servers, stop), metrics, stop.sleep)
         noise.connected = True

@@ -10,7 +10,7 @@ import pytest
 import structlog
 
 from ops import OperationError
-from ops.logs import PACKAGES, check_package_names, configure_logging
+from ops.logs import PACKAGES, STARTS, check_package_names, configure_logging
 
 
 @pytest.fixture(autouse=True)
@@ -35,6 +35,14 @@ def test_logs_are_json_lines_on_stderr_when_it_is_no_terminal(capsys: pytest.Cap
         ("careful: 1", "warning"),
     ]
     assert lines[0]["ticket"] == "T-1"
+
+
+def test_where_a_program_is_reached_is_told_at_any_level(capsys: pytest.CaptureFixture[str]) -> None:
+    """`up` reads it there, so it comes although only errors are wanted."""
+    configure_logging("error")
+    structlog.get_logger("ops").info("left out")
+    structlog.get_logger(STARTS).info("worker started")
+    assert [json.loads(line)["event"] for line in capsys.readouterr().err.splitlines()] == ["worker started"]
 
 
 def test_the_client_never_logs_its_settings(capsys: pytest.CaptureFixture[str]) -> None:
