@@ -12,7 +12,7 @@ from schemas.events import Assigned, Created
 from schemas.terms import Category, Channel, Client
 from tests.support.system import NAME, PHONE, System, line, registered, run
 
-pytestmark = pytest.mark.timeout(300)  # several processes start, on a machine that may be busy
+pytestmark = pytest.mark.timeout(900)  # several processes start, on a machine that may be busy
 
 
 def test_an_event_comes_out_everywhere(system: System) -> None:

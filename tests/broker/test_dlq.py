@@ -10,7 +10,7 @@ from consumers.log import Headers, Record
 from schemas.topics import Topic, topic_name
 from tests.support.system import System, line, registered
 
-pytestmark = pytest.mark.timeout(300)  # several processes start, on a machine that may be busy
+pytestmark = pytest.mark.timeout(900)  # several processes start, on a machine that may be busy
 
 STRANGE: Headers = (
     ("traceparent", b"00-\xff-01"),

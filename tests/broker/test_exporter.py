@@ -19,7 +19,7 @@ from tests.support.system import awaited, run
 from tests.support.traffic import Plan, Traffic
 from tests.support.traffic_system import System
 
-pytestmark = pytest.mark.timeout(300)  # several processes start, on a machine that may be busy
+pytestmark = pytest.mark.timeout(900)  # several processes start, on a machine that may be busy
 
 RECORDS = 3_000
 BATCHES = {"batch_max_records": "50"}

@@ -31,7 +31,7 @@ from tests.support.documents import DOCUMENTS, Block, arguments_of, blocks, comm
 from tests.support.processes import ROOT, workers
 from tests.support.system import System, all_committed, awaited, environment, line
 
-pytestmark = pytest.mark.timeout(300)  # several processes start, on a machine that may be busy
+pytestmark = pytest.mark.timeout(900)  # several processes start, on a machine that may be busy
 
 PREFIX = "guides"
 _TRIES = 5

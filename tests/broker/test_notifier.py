@@ -24,10 +24,10 @@ from tests.support.system import awaited, run
 from tests.support.traffic import EMAIL, NAME, PHONE, Plan, Traffic
 from tests.support.traffic_system import System, header
 
-pytestmark = pytest.mark.timeout(300)  # several processes start, on a machine that may be busy
+pytestmark = pytest.mark.timeout(900)  # several processes start, on a machine that may be busy
 
 RECORDS, TICKETS, KILLS = 900, 180, 5
-DONE_SECONDS = 90.0
+DONE_SECONDS = 300.0
 TWO_WEEKS = str(14 * 86_400)
 
 
@@ -123,7 +123,7 @@ def test_killed_five_times_it_tells_everybody_and_counts_its_repeats(system: Sys
         mail, hooks = stack.enter_context(mail_server()), stack.enter_context(hook_server())
         mail.says, hooks.says = moody_mail(random.Random(1)), moody_hooks(random.Random(2))
         (worker,) = stack.enter_context(system.workers("a", batch_max_records="50"))
-        bounds = {"notifier_max_age_seconds": TWO_WEEKS, "notifier_timeout_seconds": "1"}
+        bounds = {"notifier_max_age_seconds": TWO_WEEKS, "notifier_timeout_seconds": "3"}
         telling = stack.enter_context(notifier(system, mail, hooks, **bounds))
         worker.start()
         for kill in range(KILLS):

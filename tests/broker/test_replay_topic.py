@@ -14,7 +14,7 @@ from schemas.instants import format_instant, from_epoch
 from tests.support.processes import workers
 from tests.support.system import System, awaited, environment, line, registered, run
 
-pytestmark = pytest.mark.timeout(300)  # several processes start, on a machine that may be busy
+pytestmark = pytest.mark.timeout(900)  # several processes start, on a machine that may be busy
 
 UNTIL = "2090-01-01T00:00:00Z"
 OTHER = """

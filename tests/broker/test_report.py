@@ -12,7 +12,7 @@ import pytest
 from tests.support.processes import ROOT
 from tests.support.system import NAME, PHONE, System, awaited, environment, line, registered
 
-pytestmark = pytest.mark.timeout(300)  # a worker starts, on a machine that may be busy
+pytestmark = pytest.mark.timeout(900)  # a worker starts, on a machine that may be busy
 
 PERIOD = ("report", "--from", "2020-01-01", "--to", "2099-01-01")
 TICKETS = 8

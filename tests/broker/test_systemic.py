@@ -25,7 +25,7 @@ from tests.support.outages import (
 from tests.support.processes import Worker, workers
 from tests.support.system import System, awaited, environment, registered, run
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 
 PARTITIONS = 2
 MIB = 1024 * 1024
@@ -208,7 +208,8 @@ def test_a_topic_that_was_made_anew_is_not_taken_for_the_old_one(
         held_up(own.worker, "topics_disagree", "was made anew")
         assert own.worker.stop() == 0
         own.worker.start()
-    assert len(own.values("journal")) == 8
+    causes = [each["data"]["cause"]["kind"] for each in own.values("journal")]
+    assert causes.count("event") == 8  # and on a slow machine warnings
     assert _letters(own) == 0
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.system import NAME, PHONE, System, environment, line, registered, run
 
-pytestmark = pytest.mark.timeout(300)  # a worker starts, on a machine that may be busy
+pytestmark = pytest.mark.timeout(900)  # a worker starts, on a machine that may be busy
 
 
 def test_a_contact_is_explained_told_and_followed_up(system: System) -> None:

@@ -22,7 +22,7 @@ from tests.support.system import (
     run,
 )
 
-pytestmark = pytest.mark.timeout(300)  # several processes start, on a machine that may be busy
+pytestmark = pytest.mark.timeout(900)  # several processes start, on a machine that may be busy
 
 
 def test_one_picture_of_what_goes_on(broker: str, prefix: str, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from tests.support.processes import Worker, workers
 from tests.support.system import awaited, registered, run
 
-pytestmark = pytest.mark.timeout(300)  # several processes start, on a machine that may be busy
+pytestmark = pytest.mark.timeout(900)  # several processes start, on a machine that may be busy
 
 
 @pytest.fixture

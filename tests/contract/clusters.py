@@ -13,17 +13,18 @@ from consumers.kafka_python_reader import KafkaPublisher, KafkaReader
 from consumers.log import Feed, Log, Outgoing, Publisher, Reader
 from consumers.memory import MemoryBroker, MemoryLog, MemoryPublisher, MemoryReader, Transaction
 from consumers.memory_feed import MemoryFeed
+from consumers.watchdog import Watchdog
 
 PARTITIONS = 4
 
-# As short as a broker allows (group.min.session.timeout.ms is 6 s).
+# Short, for tests wait until they are over; and such that a busy machine answers in time.
 TIMEOUTS = Timeouts(
-    request_seconds=2,
-    delivery_seconds=3,
-    transaction_seconds=5,
-    session_seconds=6,
+    request_seconds=4,
+    delivery_seconds=5,
+    transaction_seconds=6,
+    session_seconds=8,
     max_poll_seconds=60,
-    stall_seconds=30,
+    stall_seconds=60,
 )
 
 
@@ -129,6 +130,7 @@ class KafkaCluster:
             group=self.group,
             worker_id=worker_id,
             timeouts=TIMEOUTS,
+            watchdog=Watchdog(print),  # the process is pytest's: it must not be ended
         )
         self._logs.append(log)
         return log

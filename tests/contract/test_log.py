@@ -19,6 +19,7 @@ from consumers.log import (
 )
 from schemas.topics import partition_for
 from tests.contract.clusters import PARTITIONS, Cluster
+from tests.support.system import awaited
 
 ALL = frozenset(range(PARTITIONS))
 _TRIES = 40  # polls of up to about a second each, far more than any rebalance takes
@@ -478,9 +479,9 @@ def test_the_end_is_the_last_stable_offset(cluster: Cluster, worker: Worker) -> 
     foreign = cluster.foreign([Outgoing(cluster.events, 0, b"k", b"later")])
     assert worker.log.at_end([0]) == {0}
     foreign.end(commit=True)
-    for _ in range(_TRIES):  # the commit is certain before its marker is written
-        if cluster.reader.ends(cluster.events)[0] > 1:
-            break
+    awaited(  # the commit is certain before its marker is written
+        lambda: cluster.reader.ends(cluster.events)[0] > 1, "the marker of the foreign transaction is there"
+    )
     assert worker.log.at_end([0, 1]) == {1}
     read_until(worker, 2)
     worker.poll()

@@ -46,7 +46,9 @@ def authorizing_broker(directory: Path) -> Iterator[EmbeddedBroker]:
     """A broker that knows rights. As long as a resource has none everybody may do everything with it."""
     plain = embedded.server_properties
     with patch.object(embedded, "server_properties", lambda *each: plain(*each) + _AUTHORIZER):
-        broker = EmbeddedBroker(Settings(data_dir=directory, embedded_port=0))
+        broker = EmbeddedBroker(
+            Settings(data_dir=directory, embedded_port=0, embedded_start_timeout_seconds=240)
+        )
         broker.start()
         try:
             yield broker

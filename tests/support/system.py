@@ -16,7 +16,7 @@ from consumers.kafka_python_reader import KafkaReader
 from tests.support.processes import ROOT, Worker
 
 NAME, PHONE = "Агафья Небывалая", "+79995550123"
-_PATIENCE_SECONDS = 60.0
+_PATIENCE_SECONDS = 240.0
 
 
 def environment(broker: str, prefix: str, directory: Path) -> dict[str, str]:

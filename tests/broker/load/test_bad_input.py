@@ -21,7 +21,7 @@ Placed = tuple[int, Sample]
 """The partition that a sample goes to, and the sample."""
 
 
-@pytest.mark.timeout(300)  # 14 MiB of records, and a worker that logs everything
+@pytest.mark.timeout(900)  # 14 MiB of records, and a worker that logs everything
 def test_every_sample_has_its_fate_and_the_worker_goes_on(system: System) -> None:
     """Each is applied, a duplicate or one dead letter as received; nobody's data is in what is ours."""
     with system.workers("a", log_level="debug") as (worker,):

@@ -11,7 +11,7 @@ from tests.support.traffic_foreign import Follower
 from tests.support.traffic_system import System
 
 # Eleven workers start one after another, on a machine that may be busy.
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
 
 RECORDS = 10_000
 SMALL_BATCHES = {"batch_max_records": "100"}

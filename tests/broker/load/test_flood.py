@@ -114,7 +114,7 @@ class Flood:
 
 
 # Compressed is worse: one fetch of a flooded partition then holds a hundred thousand records.
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     ("codec", "flood_seconds"),
     [

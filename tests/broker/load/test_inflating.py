@@ -22,7 +22,7 @@ _MOST_MIB = 400
 """More than before. 50 records of a mebibyte are held at once; whole, the batches took above 1,000."""
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_what_inflates_far_above_the_limits_is_refused_and_memory_is_bounded(system: System) -> None:
     """Each record is a dead letter with size and digest; the worker's memory grows by a fraction of it."""
     with system.workers("a") as (worker,):

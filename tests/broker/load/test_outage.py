@@ -19,7 +19,7 @@ WARNED = 0.8
 OUTAGE = timedelta(seconds=2)
 
 
-@pytest.mark.timeout(300)  # on a machine that is so busy that it needs the last of them
+@pytest.mark.timeout(900)  # on a machine that is so busy that it needs the last of them
 def test_overdue_clocks_fire_once_each_in_deadline_order_with_their_true_lateness(system: System) -> None:
     """A worker killed before 60 deadlines and started after the last fires each of them late, none twice."""
     with system.workers("a") as (worker,):

@@ -91,12 +91,13 @@ def test_a_connection_that_fails_leaves_nothing_behind(kind: type, caplog: pytes
     """Whoever tries again for hours runs out of neither threads nor files."""
     caplog.set_level(logging.CRITICAL, "kafka")  # what is logged is kept here, and what it refers to
     gc.collect()
-    before = threading.active_count(), len(os.listdir("/proc/self/fd"))
+    threads, files = threading.active_count(), len(os.listdir("/proc/self/fd"))
     for _ in range(3):
         with pytest.raises(errors.KafkaError):
             client.connect(kind, bootstrap_servers=["127.0.0.1:1"], bootstrap_timeout_ms=100)
     gc.collect()
-    assert (threading.active_count(), len(os.listdir("/proc/self/fd"))) == before
+    assert threading.active_count() <= threads  # one of an earlier test may have ended meanwhile
+    assert len(os.listdir("/proc/self/fd")) <= files
 
 
 def test_a_message_does_not_quote_the_client() -> None:

@@ -16,7 +16,7 @@ from tests.support.hooks import SECRET, Answer, HookServer, hook_server
 from tests.support.mail import MailServer, mail_server
 from tests.support.messages import NOW, a_message
 
-TIMEOUT_SECONDS = 0.5
+TIMEOUT_SECONDS = 2.0
 DEAD_PORT = 9  # discard: nobody listens there
 
 
