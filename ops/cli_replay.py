@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ops.replay_player import Summary
     from ops.settings import Settings
 
+DEFAULT_BATCH: Final = 500
 _UNTIL = "2026-06-01T00:00:00Z"
 
 EXAMPLE = example(
@@ -44,14 +45,15 @@ def replay(
         Path | None,
         typer.Option(metavar="P2", help="Say which verdicts this policy (or folder) would change."),
     ] = None,
-    batch: Annotated[int, typer.Option(metavar="N", min=1, help="Records in a transaction.")] = 500,
+    batch: Annotated[int, typer.Option(metavar="N", min=1, help="Records in a transaction.")] = DEFAULT_BATCH,
     as_json: Json = False,
 ) -> None:
     """Play events through the same engine apart from Kafka, on a clock of their own.
 
     An event of a file arrives at its time, or at its extension attribute arrivaltime, and never before the
     one before it. Writes journal.jsonl, notifications.jsonl, metrics.jsonl, state.jsonl and
-    dead-letter.jsonl to DIR. The same events and policy give the same files, whatever --batch.
+    dead-letter.jsonl to DIR. The same events and policy give the same files, whatever --batch. The last two
+    have people's data; nobody but you may read what is written.
 
     --topic plays what the events topic holds now; an event arrives when the broker took it. Nothing is
     written to Kafka. Of tickets that were registered before the oldest event that is kept, events are

@@ -7,9 +7,10 @@ partitions, and arrivals are what the broker noted; the offsets in the journal a
 log, not the topic's. `ops.replay_player` says when clocks fire.
 """
 
+import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from json import dumps
 from pathlib import Path
@@ -17,9 +18,8 @@ from typing import IO, Final
 
 from consumers.log import Outgoing
 from ops import OperationError
-from ops.policies import load
 from ops.progress import progress
-from ops.replay_events import Files, Source, from_lines
+from ops.replay_events import Source
 from ops.replay_player import Player, Summary
 from producers.outbox import Outbox
 from schemas.envelope import Code
@@ -29,8 +29,6 @@ from schemas.state import Ticket
 from schemas.topics import Topic, topic_name
 from workflow.decide import Accepted
 from workflow.policy import Policies
-
-DEFAULT_BATCH: Final = 500
 
 DEAD_LETTERS: Final = "dead-letter.jsonl"
 STATES: Final = "state.jsonl"
@@ -48,22 +46,13 @@ class UntilError(OperationError):
     """The end of the replay is no instant: wrong usage."""
 
 
-def replay(
-    events: Sequence[Path], policy: Path | None, until: str, out: Path, batch: int = DEFAULT_BATCH
-) -> Summary:
-    """Replay files of events (structured CloudEvents, one a line) and write what follows to a folder.
-
-    `policy`: a file or a folder of versions, None for the default one. `until`: an RFC 3339 instant; what is
-    due before it fires. `batch`: how many records a transaction has at most, at least 1; it changes nothing
-    in the files. Shows progress on a terminal. Raises UntilError, PolicyError, and OperationError for files
-    that cannot be read or written.
-    """
-    end, policies = until_instant(until), load(policy)
-    return write(Files(events), policies, end, out, batch)
-
-
 def write(source: Source, policies: Policies, until: datetime, out: Path, batch: int) -> Summary:
-    """Replay what a source has and write what follows to a folder. See `replay`."""
+    """Replay what a source has and write what follows to a folder.
+
+    `until`: what is due before it fires. `batch`: how many records a transaction has at most, at least 1; it
+    changes nothing in the files. Shows progress on a terminal. Raises OperationError for what cannot be read
+    or written.
+    """
     with results(out, FILES, source.paths) as files:
         player = Player(policies, Written(files, source.partitions), batch, source.partitions)
         return play(player, source, until, "replay")
@@ -101,21 +90,34 @@ def play(player: Player, source: Source, until: datetime, what: str) -> Summary:
 def results(out: Path, names: Iterable[str], inputs: Iterable[Path]) -> Iterator[dict[str, IO[bytes]]]:
     """Open files of these names in a folder, which is made where it is missing.
 
-    Raises OperationError where one of them is among the inputs or cannot be written.
+    They are there once all is done; an error leaves those of an earlier run as they are. Nobody else may read
+    them, for states and dead letters have people's data. Raises OperationError where one of them is among the
+    inputs or cannot be written.
     """
     read = {path.resolve() for path in inputs}
+    parts = {out / name: out / f".{name}.part" for name in names}
     try:
+        out.mkdir(parents=True, exist_ok=True)
+        for path in parts:
+            if path.resolve() in read:
+                raise OperationError(f"{path} is an input: choose another folder for --out.")
         with ExitStack() as stack:
-            out.mkdir(parents=True, exist_ok=True)
-            for name in names:
-                if (out / name).resolve() in read:
-                    raise OperationError(f"{out / name} is an input: choose another folder for --out.")
-            yield {name: stack.enter_context((out / name).open("wb")) for name in names}
+            yield {path.name: stack.enter_context(_private(part)) for path, part in parts.items()}
+        for path, part in parts.items():
+            part.replace(path)
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise OperationError(
             f"The results cannot be written to {out}: {reason}. Choose another --out."
         ) from None
+    finally:
+        for part in parts.values():
+            with suppress(OSError):
+                part.unlink()
+
+
+def _private(path: Path) -> IO[bytes]:
+    return open(path, "wb", opener=lambda name, flags: os.open(name, flags, 0o600))
 
 
 def _told_at(fact: Accepted) -> datetime:
@@ -148,20 +150,3 @@ class Written:
         """See `Outlet`."""
         state = self._outbox.state(ticket.ticket_id, ticket, partition).value or b""
         self._files[STATES].write(state + b"\n")
-
-
-class Run:
-    """A replay of lines to files that are open already."""
-
-    def __init__(self, policies: Policies, files: Mapping[str, IO[bytes]], batch: int) -> None:
-        self._player = Player(policies, Written(files), batch)
-
-    def feed(self, lines: Iterator[bytes]) -> Iterator[int]:
-        """See `Player.feed`."""
-        return self._player.feed(from_lines(lines))
-
-    def finish(self, until: datetime) -> Summary:
-        """Fire what is due before `until`, write the states, and say what was done."""
-        for _ in self._player.fire(until):
-            pass
-        return self._player.end()

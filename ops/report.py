@@ -131,9 +131,10 @@ def write(report: Report, form: Format, path: Path) -> None:
         beside.write_text(rendered(report, form), "utf-8")
         beside.replace(path)
     except OSError as error:
-        with suppress(OSError):  # where nothing can be written there may be nothing to take away either
-            beside.unlink()
         raise OperationError(f"The report cannot be written to {path}: {error.strerror}.") from None
+    finally:
+        with suppress(OSError):  # it has its name, or nothing could be written
+            beside.unlink()
 
 
 def _text(report: Report) -> str:

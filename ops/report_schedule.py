@@ -123,7 +123,9 @@ def keep_writing(
 def _write(period: Period, write: Callable[[Period], Path], stop: Stop) -> None:
     while True:
         try:
-            _log.info("report written", file=str(write(period)))
+            with stop.interrupting():  # a journal is read for minutes
+                path = write(period)
+            _log.info("report written", file=str(path))
         except (LogError, OperationError) as problem:
             _log.warning("a report could not be written, and is tried again", reason=str(problem))
             stop.sleep(RETRY_SECONDS)

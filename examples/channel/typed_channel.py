@@ -35,6 +35,8 @@ def call(publisher: Publisher, number: str) -> None:
 
 def main() -> None:
     """Publish the events of the call that the argument names."""
+    if len(sys.argv) != 2 or not sys.argv[1].isascii() or not sys.argv[1].isdigit():
+        sys.exit("usage: python typed_channel.py NUMBER (digits: the number of the call)")
     try:
         kafka = KafkaPublisher(KafkaOptions(tuple(SERVERS.split(","))))
         with closing(Publisher(kafka, PREFIX, "urn:example:telephony")) as publisher:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.replay import DEFAULT_BATCH
+from ops.cli_replay import DEFAULT_BATCH
 from schemas.records import JournalEntry
 from tests.support.journals import (
     HERE,

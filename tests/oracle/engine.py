@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from typing import Any
 
-from ops.replay import DEAD_LETTERS, FILES, Run
+from ops.replay import DEAD_LETTERS, FILES
 from simulator.oracle.lines import line
 from simulator.oracle.seconds import Line, Sent
 from tests.oracle.intervals import WEEKS, Seen, Weeks
+from tests.support.replays import Run
 from tests.support.world import TYPES
 from workflow.policy import Policies
 from workflow.policy_file import PolicyError, policies

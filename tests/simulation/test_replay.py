@@ -11,12 +11,13 @@ from hypothesis import given, settings
 
 from ops import OperationError
 from ops.policies import load
-from ops.replay import FILES, Run, UntilError, replay
+from ops.replay import FILES, UntilError
 from ops.replay_events import read_line
 from ops.replay_player import Summary
 from ops.settings import SettingsError
 from schemas.instants import parse_instant
 from tests.simulation.histories import Step, lines, steps
+from tests.support.replays import Run, replay
 
 UNTIL = "2026-06-01T00:00:00Z"
 
@@ -168,6 +169,21 @@ def test_arrivals_never_go_back(tmp_path: Path) -> None:
     _replay(tmp_path, [history[0], json.dumps(document).encode()], until="2026-03-01T00:00:00Z")
     recorded = {entry["data"]["recorded_at"] for entry in _entries(tmp_path, "journal.jsonl")}
     assert recorded == {"2026-03-02T09:16:40.000000Z"}
+
+
+def test_a_replay_that_fails_leaves_what_the_last_one_wrote(tmp_path: Path) -> None:
+    """Results are there once all is done, and for nobody else to read: they have people's data."""
+    history = tmp_path / "events.jsonl"
+    history.write_bytes(b"no event\n")
+    replay([history], None, UNTIL, tmp_path / "out")
+    before = _written(tmp_path)
+    assert before["dead-letter.jsonl"]
+    with pytest.raises(OperationError, match="cannot be read"):
+        replay([history, tmp_path], None, UNTIL, tmp_path / "out")
+    assert _written(tmp_path) == before
+    assert {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "out").iterdir()} == dict.fromkeys(
+        FILES, 0o600
+    )
 
 
 def test_mistakes_are_sentences(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from consumers.log import Outgoing
 from ops import OperationError
 from ops.cli import main
 from ops.policies import load
-from ops.replay import FILES, replay
+from ops.replay import FILES
 from ops.replay_compare import DIFFERENCES, Result, as_dict, compare_policies
 from ops.replay_events import EventsTopic, Files, Incoming, from_lines
 from ops.replay_player import Player
@@ -29,6 +29,7 @@ from tests.simulation.histories import BEGIN, Step, event, lines, steps
 from tests.simulation.test_replay import FIXED, UNTIL
 from tests.simulation.worlds import World
 from tests.support.processes import ROOT
+from tests.support.replays import replay
 from workflow.decide import Accepted
 
 POLICIES = load(None)

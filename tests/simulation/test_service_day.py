@@ -12,13 +12,13 @@ import pytest
 
 from ops.demo_day import DAY, POLICY, Sending, planned, read_day, sending
 from ops.policies import load
-from ops.replay import replay
 from schemas.envelope import Code
 from schemas.events import EVENT_TYPES, Absorbed, Category, Channel, Priority, Queue
 from schemas.instants import parse_instant, to_epoch
 from schemas.records import Change, MetricName, Outcome, Template
 from schemas.topics import Topic, partition_for
 from tests.simulation.worlds import World
+from tests.support.replays import replay
 from workflow.states import CLOSE, ESCALATE, NOTHING, TABLE, TRIGGERS
 
 pytestmark = pytest.mark.simulation

@@ -13,10 +13,12 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from ops.cli_replay import DEFAULT_BATCH
 from ops.policies import load
-from ops.replay import DEFAULT_BATCH, FILES, Run
+from ops.replay import FILES
 from schemas.instants import format_instant, parse_instant
 from schemas.records import JournalEntry
+from tests.support.replays import Run
 from tests.support.world import DEFAULTS, TYPES, written
 from workflow.policy import Policies
 

@@ -13,7 +13,6 @@ import pytest
 from ops import OperationError, policies
 from ops.cli import main
 from ops.plain_data import as_data
-from ops.replay import replay
 from ops.report import (
     Format,
     Report,
@@ -30,6 +29,7 @@ from ops.report_plots import _as_percent
 from ops.report_text import table
 from ops.report_words import Grid, duration, percent
 from ops.settings import Settings
+from tests.support.replays import replay
 from tests.support.reporting import FOR_EVER, MOSCOW, POLICY, figures, figures_of, frame
 from tests.support.world import HOUR, MINUTE, World, written
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice, pairwise
 from pathlib import Path
+from signal import SIGTERM
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -158,6 +159,21 @@ def test_each_period_is_written_once_it_has_settled() -> None:
     written, _ = kept(hours=4, trouble=0)
     assert [period.end.hour for period, _ in written] == [10, 11, 12, 13]
     assert {(at - period.end).total_seconds() for period, at in written} == {SETTLE_SECONDS}
+
+
+def test_a_report_that_is_being_made_is_broken_off_by_a_signal() -> None:
+    """A journal is read for minutes, and whoever ends the process does not wait for so long."""
+    now = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
+    stop = FakeStop(now, now + timedelta(days=1))
+    begun: list[Period] = []
+
+    def write(period: Period) -> Path:
+        begun.append(period)
+        stop.signalled(SIGTERM, None)
+        raise AssertionError("it goes on after a signal")
+
+    keep_writing(Schedule("0 * * * *", MOSCOW).periods(now), write, stop, lambda: stop.now)
+    assert len(begun) == 1
 
 
 def test_a_report_that_cannot_be_written_is_tried_again_and_none_is_left_out() -> None:
