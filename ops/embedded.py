@@ -157,11 +157,11 @@ class EmbeddedBroker:
         identity = cluster_id(self._files)
         write_atomically(self._files.identity, json.dumps({"cluster_id": identity}))
         self._lay_out()
-        self._port = self._choose_port()
         command = [*self._java_command(java, jars, _SERVER), "kafka.Kafka", self._files.properties.name]
         if read_meta(self._files.data) is None:
             self._format(self._java_command(java, jars, _TOOL), identity, lock)
-        controller_port = _free_port()
+        self._port = self._choose_port()  # only now: the longer it is not used, the sooner somebody takes it
+        controller_port = next(port for port in iter(_free_port, None) if port != self._port)
         self._files.properties.write_text(
             server_properties(self._port, controller_port, self._files.data.name), "utf-8"
         )
