@@ -21,6 +21,7 @@ from ops.settings import Settings
 
 _log = structlog.get_logger(__name__)
 
+_ENDING: Final = (signal.SIGTERM, signal.SIGINT)
 _SLICE_SECONDS: Final = 0.1
 _PARENT_CHECK_SECONDS: Final = 0.5
 _POLL_SECONDS: Final = 0.2
@@ -133,7 +134,7 @@ def until_told(parent: int | None) -> Iterator[Stop]:
     Where Stopped ends the body, all is as it was told.
     """
     stop = Stop()
-    with _signals(stop.signalled), suppress(Stopped):
+    with _signals(stop.signalled), _insisting(stop), suppress(Stopped):
         if parent is not None:
             _end_with(parent, stop)
         yield stop
@@ -142,12 +143,40 @@ def until_told(parent: int | None) -> Iterator[Stop]:
 @contextmanager
 def _signals(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
     """Let SIGTERM and SIGINT call `handler` in the body."""
-    before = {number: signal.signal(number, handler) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.signal(number, handler) for number in _ENDING}
     try:
         yield
     finally:
         for number, earlier in before.items():
             signal.signal(number, earlier)
+
+
+@contextmanager
+def _insisting(stop: Stop) -> Iterator[None]:
+    """Send a signal again until its handler has run.
+
+    Python runs handlers in the main thread, between two of its steps. A wait without a time-out that begins
+    while the signal comes, or while another thread takes it, has no next step: no signal has interrupted it.
+    """
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)  # as `set_wakeup_fd` wants it
+    main, before = threading.get_ident(), signal.set_wakeup_fd(writer)
+
+    def insist() -> None:
+        while came := os.read(reader, 1):  # the number of a signal, at once and in whatever thread
+            while came[0] in _ENDING and not stop.requested:
+                time.sleep(_SLICE_SECONDS)
+                signal.pthread_kill(main, came[0])
+
+    thread = threading.Thread(target=insist, name="signals", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(writer)
+        thread.join()
+        os.close(reader)
 
 
 def _end_with(parent: int, stop: Stop) -> None:

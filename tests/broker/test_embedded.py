@@ -261,6 +261,9 @@ def test_no_java_is_one_sentence(settings: Settings, monkeypatch: pytest.MonkeyP
 
 def test_a_start_that_takes_too_long_names_the_log_and_leaves_nothing(settings: Settings) -> None:
     """After the time-out the broker is ended again, and the sentence says where its log is."""
+    before = EmbeddedBroker(settings)
+    before.start()  # which makes its storage, for which the time-out holds, too
+    before.stop()
     broker = _asking_for(settings, embedded_start_timeout_seconds=0.2)
     with pytest.raises(BrokerError, match=r"did not answer within 0\.2 s") as raised:
         broker.start()

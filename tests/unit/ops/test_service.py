@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -85,6 +86,19 @@ def test_who_is_told_to_end_has_not_failed() -> None:
         reached = True
     assert (stop.requested, reached) == (True, False)
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.timeout(60)  # it would wait for ever
+def test_a_wait_is_interrupted_that_the_signal_itself_has_not_interrupted() -> None:
+    """Another thread takes the signal, as if it had come in the moment in which the wait began."""
+
+    def takes_it() -> None:
+        signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+
+    with until_told(None) as stop, stop.interrupting():
+        threading.Timer(0.1, takes_it).start()
+        threading.Event().wait()
+    assert stop.requested
 
 
 def test_a_failure_after_the_request_is_of_interest_to_nobody() -> None:
