@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from consumers.board import Board, Breach, Letter, Notice, Promise, percentile
+from ops.wording import harmless
 from schemas.records import Outcome, Role
 from schemas.state import State
 from schemas.terms import Queue
@@ -224,7 +225,7 @@ def _promise_cells(promise: Promise, now: datetime, *, with_bar: bool) -> Iterat
     yield Text(promise.ticket_id, "bold")
     yield Text(promise.clock if promise.cycle == 1 else f"{promise.clock} ({promise.cycle})")
     yield Text(promise.queue)
-    yield Text(promise.operator or _NOTHING)
+    yield Text(harmless(promise.operator or _NOTHING))
     yield Text(_deadline(promise.deadline, now), style)
 
 

@@ -13,6 +13,7 @@ from rich.text import Text
 from consumers.log import Reader
 from consumers.partition import read_state
 from ops.plain_data import as_data
+from ops.wording import harmless
 from schemas.instants import format_instant
 from schemas.state import PERSONAL_FIELDS, Clock, Ticket
 from schemas.topics import Topic, partition_for, topic_name
@@ -74,11 +75,13 @@ def show_ticket(ticket: Ticket, now: datetime, console: Console) -> None:
     )
     grid = Table.grid(padding=(0, 2))
     if ticket.client is not None:
-        grid.add_row("  client", Text(ticket.client.id))
+        grid.add_row("  client", Text(harmless(ticket.client.id)))
     for name, attribute in _FIELDS:
         value = getattr(ticket, attribute)
         if value is not None:
-            grid.add_row(f"  {name}", _moment(value) if isinstance(value, datetime) else Text(str(value)))
+            grid.add_row(
+                f"  {name}", _moment(value) if isinstance(value, datetime) else Text(harmless(str(value)))
+            )
     console.print(grid)
     if ticket.clocks:
         console.print(_clock_table(ticket.clocks, now))

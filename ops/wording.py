@@ -84,13 +84,16 @@ def plain(instant: datetime) -> str:
     return f"{instant.astimezone(UTC):%a %Y-%m-%d %H:%M:%S}"
 
 
+def harmless(text: str) -> str:
+    """What others wrote, without what may steer a terminal: control characters become spaces."""
+    return "".join(each if each.isprintable() else " " for each in text)
+
+
 def wrapped(text: str, indent: int) -> list[str]:
     """The text in lines of WIDTH columns, each indented."""
     space = " " * indent
-    # What others wrote may steer a terminal.
-    harmless = "".join(each if each.isprintable() else " " for each in text)
     return wrap(
-        harmless,
+        harmless(text),
         WIDTH,
         initial_indent=space,
         subsequent_indent=space,

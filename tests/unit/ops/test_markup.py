@@ -45,6 +45,17 @@ def test_on_the_screen_of_a_ticket(text: str) -> None:
     assert _text(console).count(text) == 3
 
 
+def test_a_terminal_is_not_steered() -> None:
+    """A sequence that begins with the one character U+009B moves nothing on the screen of a ticket."""
+    assert TICKET.client is not None
+    client = TICKET.client.model_copy(update={"id": "c\u009b2J"})
+    console = _console()
+    show_ticket(TICKET.model_copy(update={"client": client, "operator": "op\u009b2J"}), NOW, console)
+    assert "c 2J" in _text(console)
+    assert "op 2J" in _text(console)
+    assert "\u009b" not in _text(console)
+
+
 @HOSTILE
 def test_on_the_list_of_dead_letters(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The code of a letter that is none of ours is whatever its writer put there."""
