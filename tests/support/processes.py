@@ -17,6 +17,9 @@ ROOT = Path(__file__).parent.parent.parent
 _POLL_SECONDS = 0.02
 _START_SECONDS = 60.0
 _END_SECONDS = 40.0
+_LAST_LINES = 6
+_CALL = re.compile(r'File ".*?([^/]+)", line (\d+) in (\S+)')
+_CALLS = 7
 
 
 class Worker:
@@ -41,7 +44,7 @@ class Worker:
                 # Should this process be killed, its worker ends too.
                 [sys.executable, "-m", "ops.cli", self.command, *self.options, "--parent", str(os.getpid())],
                 cwd=ROOT,
-                env={**os.environ, **self._settings},
+                env={**os.environ, **self._settings, "PYTHONFAULTHANDLER": "1"},
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=stream,
@@ -99,8 +102,16 @@ class Worker:
     def check(self) -> None:
         """Fail when the process has ended by itself, with its last words."""
         if not self.running:
-            last = [str(line.get("event")) for line in self.lines()[-5:]]
-            raise AssertionError(f"{self.command} {self.worker_id} ended by itself: {last}; see {self.log}")
+            raise AssertionError("\n".join([f"{self.command} {self.worker_id} ended", *self.last_words()]))
+
+    def last_words(self) -> list[str]:
+        """The last lines that it has logged; of one that runs, which is ended, also what its threads do."""
+        said = [f"{line.get('timestamp')} {line['event']}" for line in self.lines()[-_LAST_LINES:]]
+        if not self.running:
+            return said
+        self._end_by(signal.SIGABRT)  # Python's fault handler tells of all threads, the innermost call first
+        threads = "\n".join(str(line["event"]) for line in self.lines()).split("hread 0x")[1:]
+        return [*said, *(" < ".join(map(" ".join, _CALL.findall(each)[:_CALLS])) for each in threads)]
 
     def metrics(self) -> str:
         """What `/metrics` says now."""

@@ -218,3 +218,21 @@ class Outcome:
             and self.verdicts == expected.verdicts
             and self.states == expected.states
         )
+
+    def missing(self, expected: Expected) -> list[str]:
+        """What is not as expected, in sentences; nothing where all is."""
+        applied = expected.applied + expected.absorbed
+        return [
+            *([] if self.applied == applied else [f"{self.applied} of {applied} events were applied"]),
+            *_differences("verdict", self.verdicts, expected.verdicts),
+            *_differences("state", self.states, expected.states),
+        ]
+
+
+def _differences(what: str, found: Mapping[Any, Any], expected: Mapping[Any, Any]) -> list[str]:
+    """How many differ, and the first few."""
+    differ = [key for key in {**expected, **found} if found.get(key, "none") != expected.get(key, "none")]
+    if not differ:
+        return []
+    shown = [f"{key}: {found.get(key, 'none')}, not {expected.get(key, 'none')}" for key in differ[:5]]
+    return [f"{len(differ)} times another {what} than expected", *shown]

@@ -73,8 +73,8 @@ class System:
                     idle_since = time.monotonic()
                 for worker in alive:
                     worker.check()
-                idle_seconds = time.monotonic() - idle_since
-                assert idle_seconds < _PATIENCE_SECONDS, f"{len(found)} of {count} records came to {suffix}"
+                if time.monotonic() - idle_since > _PATIENCE_SECONDS:
+                    raise AssertionError(_trouble(f"{len(found)} of {count} records came to {suffix}", alive))
         return found
 
     def settle(self, expected: Expected, *alive: Worker) -> None:
@@ -92,9 +92,8 @@ class System:
                     worker.check()
                 if time.monotonic() - idle_since > _PATIENCE_SECONDS:
                     break
-        assert outcome.verdicts == expected.verdicts
-        assert outcome.states == expected.states
-        assert outcome.applied == expected.applied + expected.absorbed
+        missing = outcome.missing(expected)
+        assert not missing, _trouble("\n".join(missing), alive)
         self.await_input_done(*alive)
 
     def await_input_done(self, *alive: Worker) -> None:
@@ -105,7 +104,8 @@ class System:
                 before, idle_since = left, time.monotonic()
             for worker in alive:
                 worker.check()
-            assert time.monotonic() - idle_since < _PATIENCE_SECONDS, f"{left} records still wait"
+            if time.monotonic() - idle_since > _PATIENCE_SECONDS:
+                raise AssertionError(_trouble(f"{left} records still wait", alive))
             time.sleep(0.05)
 
     def codes(self) -> Counter[str]:
@@ -130,6 +130,11 @@ class System:
             "rejected": expected.rejected.total(),
             "duplicate": expected.duplicate,
         }
+
+
+def _trouble(what: str, alive: Iterable[Worker]) -> str:
+    """What did not happen, and what those were doing of whom it was expected; this ends them."""
+    return "\n".join([what, *(line for worker in alive for line in worker.last_words())])
 
 
 def header(message: Message, name: str) -> str:
