@@ -24,8 +24,6 @@ _TIMEOUT_MS: Final = milliseconds(_TIMEOUT_SECONDS)
 _ALREADY_EXISTS: Final = TopicAlreadyExistsError.errno
 _KEPT_FOR: Final = {"retention.ms": "records", "delete.retention.ms": "tombstones"}
 """Settings that are a time, and what they keep."""
-_UNLIMITED: Final = {"retention.bytes": "-1"}
-"""What is kept is kept by time alone, whatever the cluster's default says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +69,7 @@ def create(
             topic_name(prefix, topic): {
                 "num_partitions": partitions,
                 "replication_factor": replication_factor or -1,
-                "configs": {**_UNLIMITED, **topic.config},
+                "configs": topic.config,
             }
             for topic in Topic
             if topic_name(prefix, topic) not in existing

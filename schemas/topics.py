@@ -48,7 +48,9 @@ class Topic(Enum):
 
 def _config(**settings: str) -> Mapping[str, str]:
     named = {name.replace("_", "."): value for name, value in settings.items()}
-    return MappingProxyType({"max.message.bytes": str(_LARGEST_RECORD_BATCH_BYTES), **named})
+    # What is kept is kept by time alone, whatever the cluster's default says.
+    kept = {"max.message.bytes": str(_LARGEST_RECORD_BATCH_BYTES), "retention.bytes": "-1"}
+    return MappingProxyType({**kept, **named})
 
 
 def _deleted_after(days: int) -> str:
@@ -71,7 +73,7 @@ _CONFIGS: Mapping[Topic, Mapping[str, str]] = MappingProxyType(
             segment_ms=str(_DAY_MS),
             delete_retention_ms=str(_DAY_MS),
         ),
-        Topic.JOURNAL: _config(cleanup_policy="delete", retention_ms="-1", retention_bytes="-1"),
+        Topic.JOURNAL: _config(cleanup_policy="delete", retention_ms="-1"),
         Topic.NOTIFICATIONS: _config(cleanup_policy="delete", retention_ms=_deleted_after(days=14)),
         Topic.METRICS: _config(cleanup_policy="delete", retention_ms=_deleted_after(days=14)),
         Topic.DEAD_LETTER: _config(cleanup_policy="delete", retention_ms=_deleted_after(days=90)),
