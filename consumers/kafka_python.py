@@ -22,6 +22,7 @@ from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssi
 from kafka.structs import MemberState
 
 from consumers import kafka_python_client as client
+from consumers import kafka_python_sender
 from consumers.kafka_options import KafkaOptions, Timeouts
 from consumers.kafka_python_reader import KafkaReader, to_record
 from consumers.kafka_python_records import NULL, install, sendable
@@ -72,6 +73,7 @@ class KafkaLog:
         `monotonic` tells seconds.
         """
         install()
+        kafka_python_sender.install()
         self._options = options
         self._timeouts = timeouts or Timeouts()
         self._events, self._state, self._group, self._worker_id = events, state, group, worker_id
@@ -85,19 +87,22 @@ class KafkaLog:
         self._monotonic = monotonic
         self._asked_at = monotonic()
         self._written: set[str] = {state}
+        self._watchdog = watchdog or Watchdog()
         with client.cured("connecting to Kafka"), ExitStack() as undo:
+            undo.callback(self._watchdog.close)
             self._reader = self._new_reader()
             undo.callback(self._reader.close)
-            self._partitions = self._reader.partitions(events)
+            with self._guarded("asking for the partitions"):
+                self._partitions = self._reader.partitions(events)
             self._consumer = self._new_consumer()
             undo.callback(self._consumer.close, autocommit=False, timeout_ms=0)
             self._producer = self._ready_producer()
             undo.callback(self._discard_producer)
             self._listener, self._turns = _Pausing(self._consumer), Turns(self._consumer)
             self._consumer.subscribe(topics=[events], listener=self._listener)
-            self._consumer.topics()  # whoever leads its group without knowing the topic assigns nothing
+            with self._guarded("asking for the topics"):
+                self._consumer.topics()  # whoever leads its group without knowing the topic assigns nothing
             undo.pop_all()
-        self._watchdog = watchdog or Watchdog()
 
     def _new_reader(self) -> KafkaReader:
         return KafkaReader(self._options, timeouts=self._timeouts, client_id=f"{self._client_id}-reader")

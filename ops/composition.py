@@ -53,10 +53,13 @@ def kafka_options(settings: Settings, servers: str) -> KafkaOptions:
 
 def timeouts(settings: Settings) -> Timeouts:
     """Return a worker's time-outs. What has no setting of its own follows from those around it."""
+    request_seconds = settings.request_timeout_seconds
+    transaction_seconds = settings.transaction_timeout_seconds
     return Timeouts(
-        request_seconds=settings.request_timeout_seconds,
-        delivery_seconds=(settings.request_timeout_seconds + settings.transaction_timeout_seconds) / 2,
-        transaction_seconds=settings.transaction_timeout_seconds,
+        request_seconds=request_seconds,
+        # A long transaction is no reason to wait for long until a worker that nobody answers tries again.
+        delivery_seconds=min((request_seconds + transaction_seconds) / 2, request_seconds + 2),
+        transaction_seconds=transaction_seconds,
         session_seconds=settings.session_timeout_seconds,
         max_poll_seconds=settings.max_poll_interval_seconds,
         stall_seconds=max(_SHORTEST_STALL_SECONDS, 3 * settings.session_timeout_seconds),

@@ -11,7 +11,7 @@ import structlog
 
 from consumers.clock import WallClock
 from consumers.engine import Bounds, Engine
-from consumers.log import Log, Reason, Unavailable
+from consumers.log import Log, Reason, Restart, Unavailable
 from ops import composition, kafka_noise, policies, topics
 from ops.http import Endpoint
 from ops.lag import LagSampler
@@ -61,6 +61,7 @@ def run(settings: Settings, parent: int | None = None) -> None:
 def patiently(connect: Callable[[], Log], metrics: WorkerMetrics, sleep: Callable[[float], None]) -> Log:
     """Connect, and try again for ever with the engine's own back-off where something outside prevents it.
 
+    An outcome that is unknown is none of ours either: a cluster that is slow to answer leaves one.
     Raises OperationError, LogError: what waiting does not help.
     """
     back_off_seconds, longest_seconds = Bounds().back_off_seconds
@@ -68,7 +69,7 @@ def patiently(connect: Callable[[], Log], metrics: WorkerMetrics, sleep: Callabl
         metrics.turned()
         try:
             return connect()
-        except Unavailable as reason:
+        except Restart as reason:
             metrics.restarted(reason)
         sleep(back_off_seconds)
         back_off_seconds = min(2 * back_off_seconds, longest_seconds)

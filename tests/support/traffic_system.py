@@ -74,7 +74,9 @@ class System:
                 for worker in alive:
                     worker.check()
                 if time.monotonic() - idle_since > _PATIENCE_SECONDS:
-                    raise AssertionError(_trouble(f"{len(found)} of {count} records came to {suffix}", alive))
+                    raise AssertionError(
+                        self._trouble(f"{len(found)} of {count} records came to {suffix}", alive)
+                    )
         return found
 
     def settle(self, expected: Expected, *alive: Worker) -> None:
@@ -93,7 +95,7 @@ class System:
                 if time.monotonic() - idle_since > _PATIENCE_SECONDS:
                     break
         missing = outcome.missing(expected)
-        assert not missing, _trouble("\n".join(missing), alive)
+        assert not missing, self._trouble("\n".join(missing), alive)
         self.await_input_done(*alive)
 
     def await_input_done(self, *alive: Worker) -> None:
@@ -105,8 +107,17 @@ class System:
             for worker in alive:
                 worker.check()
             if time.monotonic() - idle_since > _PATIENCE_SECONDS:
-                raise AssertionError(_trouble(f"{left} records still wait", alive))
+                raise AssertionError(self._trouble(f"{left} records still wait", alive))
             time.sleep(0.05)
+
+    def _trouble(self, what: str, alive: Iterable[Worker]) -> str:
+        """What did not happen, what others see, and what those were doing who should have; it ends them."""
+        committed, written = (
+            len(self.read("journal", isolation=f"read_{each}")) for each in ("committed", "uncommitted")
+        )
+        left = waiting(self.servers, self.prefix, self.topic("events"))
+        seen = f"the journal has {committed} records, {written} with those of no commit; {left} events wait"
+        return "\n".join([what, seen, *(line for worker in alive for line in worker.last_words())])
 
     def codes(self) -> Counter[str]:
         """How many dead letters there are by code."""
@@ -130,11 +141,6 @@ class System:
             "rejected": expected.rejected.total(),
             "duplicate": expected.duplicate,
         }
-
-
-def _trouble(what: str, alive: Iterable[Worker]) -> str:
-    """What did not happen, and what those were doing of whom it was expected; this ends them."""
-    return "\n".join([what, *(line for worker in alive for line in worker.last_words())])
 
 
 def header(message: Message, name: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 import pytest
 
 from consumers.engine import Bounds, Engine
-from consumers.log import Log, Position, Record, Unavailable
+from consumers.log import Log, Position, Record, Restart, Unavailable
 from consumers.memory import MemoryLog
 from ops import worker
 from ops.observer import WorkerMetrics
@@ -188,6 +188,21 @@ def test_a_start_that_has_to_wait_is_alive_and_says_for_what(watched: Watched) -
     assert slept[-1] == max(slept) == Bounds().back_off_seconds[1]
     status, _, text = watched.endpoint.answer("/readyz", "")
     assert (status, text.decode()) == (503, "there is no topic x; tried again until it succeeds\n")
+
+
+def test_a_start_whose_outcome_is_unknown_is_tried_again(watched: Watched) -> None:
+    """A cluster that is too slow to answer leaves one; the worker waits for it as for one that is away."""
+    outcomes = [Restart("connecting to Kafka failed (KafkaError)"), watched.engine._log]
+
+    def connect() -> Log:
+        outcome = outcomes.pop(0)
+        if isinstance(outcome, Restart):
+            raise outcome
+        return outcome
+
+    slept: list[float] = []
+    assert worker.patiently(connect, watched.metrics, slept.append) is watched.engine._log
+    assert slept == [0.1]
 
 
 def test_a_start_that_waits_can_be_ended(watched: Watched) -> None:

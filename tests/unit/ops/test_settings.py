@@ -126,3 +126,11 @@ def test_the_default_time_outs_are_in_the_safe_order() -> None:
         <= settings.session_timeout_seconds
         < settings.max_poll_interval_seconds
     )
+
+
+def test_a_long_transaction_makes_nobody_wait_longer_for_an_answer() -> None:
+    """Its time-out is for work that goes on; who is not answered tries again as soon as with the default."""
+    patient = Settings(
+        transaction_timeout_seconds=800, session_timeout_seconds=1800, max_poll_interval_seconds=3600
+    )
+    assert composition.timeouts(patient).delivery_seconds == composition.timeouts(Settings()).delivery_seconds
