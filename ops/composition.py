@@ -75,7 +75,7 @@ def require_client(settings: Settings) -> None:
 
 
 def worker_log(settings: Settings, servers: str) -> KafkaLog:
-    """Connect a worker. Raises Unavailable, where trying again may help; LogError."""
+    """Connect a worker. Raises Restart, where trying again may help; LogError."""
     return KafkaLog(
         kafka_options(settings, servers),
         events=topic_name(settings.topic_prefix, Topic.EVENTS),

@@ -102,7 +102,8 @@ class Worker:
     def check(self) -> None:
         """Fail when the process has ended by itself, with its last words."""
         if not self.running:
-            raise AssertionError("\n".join([f"{self.command} {self.worker_id} ended", *self.last_words()]))
+            ended = f"{self.command} {self.worker_id} ended by itself; see {self.log}"
+            raise AssertionError("\n".join([ended, *self.last_words()]))
 
     def last_words(self) -> list[str]:
         """The last lines that it has logged; of one that runs, which is ended, also what its threads do."""

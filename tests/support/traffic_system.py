@@ -73,10 +73,9 @@ class System:
                     idle_since = time.monotonic()
                 for worker in alive:
                     worker.check()
-                if time.monotonic() - idle_since > _PATIENCE_SECONDS:
-                    raise AssertionError(
-                        self._trouble(f"{len(found)} of {count} records came to {suffix}", alive)
-                    )
+                idle_seconds = time.monotonic() - idle_since
+                came = f"{len(found)} of {count} records came to {suffix}"
+                assert idle_seconds < _PATIENCE_SECONDS, self._trouble(came, alive)
         return found
 
     def settle(self, expected: Expected, *alive: Worker) -> None:
@@ -106,8 +105,8 @@ class System:
                 before, idle_since = left, time.monotonic()
             for worker in alive:
                 worker.check()
-            if time.monotonic() - idle_since > _PATIENCE_SECONDS:
-                raise AssertionError(self._trouble(f"{left} records still wait", alive))
+            idle_seconds = time.monotonic() - idle_since
+            assert idle_seconds < _PATIENCE_SECONDS, self._trouble(f"{left} records still wait", alive)
             time.sleep(0.05)
 
     def _trouble(self, what: str, alive: Iterable[Worker]) -> str:
