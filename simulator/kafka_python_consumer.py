@@ -196,12 +196,17 @@ class Consumer:
         found: dict[Any, list[Received]] = {}
         if self.node.reaches():
             found = self._take(max_records)
-        self.node.idle_us = 0 if found else timeout_ms * 1000
+        self.node.idle_us = 0 if found else self._rest_us(timeout_ms)
         # A real worker asks every 0.2 s how long it may wait, and so never waits past what is due because it
         # stood still before. Here it asks once.
         self._waited, self.node.polled_us = not found, begun_us
         self.node.step("polled")
         return found
+
+    def _rest_us(self, timeout_ms: int) -> int:
+        """How long a poll waits: only up to the next heartbeat where the group is not in touch."""
+        overdue = self.must_join or self.node.agenda.now_us - self._heard_us >= HEARTBEAT_US
+        return min(timeout_ms * 1000, HEARTBEAT_US) if overdue else timeout_ms * 1000
 
     def _take(self, most: int) -> dict[Any, list[Received]]:
         found: dict[Any, list[Received]] = {}

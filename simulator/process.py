@@ -98,7 +98,8 @@ class Supervisor:
         self._instances = 0
         self.processes: dict[str, Process] = {}
         self._busy: set[Node] = set()
-        self._looks_again: dict[Node, int] = {}  # how soon, for it may be a heartbeat that tells what changed
+        self._missed: set[Node] = set()  # who was at work when something came for it
+        self._looks_again_us: dict[Node, int] = {}  # when, for it may be a heartbeat that tells what changed
         self._wakes: dict[Node, int] = {}
         self._in_vain: dict[Node, int] = {}  # turns since the last that did something
         self.done = 0
@@ -153,8 +154,10 @@ class Supervisor:
             node = process.node
             if node.dead or not process.awaits(partition):
                 continue
-            if partition is None or node in self._busy:
-                self._looks_again[node] = HEARTBEAT_US + SECOND // 2 if partition is None else 0
+            if partition is None:
+                self._looks_again_us[node] = self._stage.agenda.now_us + HEARTBEAT_US + SECOND // 2
+            elif node in self._busy:
+                self._missed.add(node)
             if node not in self._busy and node.idle_us:
                 node.idle_us = 0
                 self._schedule(process, self._latency.randrange(30_000))
@@ -169,6 +172,8 @@ class Supervisor:
         if node.dead or node in self._busy or self._wakes[node] != wake:
             return
         self._busy.add(node)
+        self._missed.discard(node)
+        begun_us = self._stage.agenda.now_us
         done, self_ended = 0, True
         try:
             done, self_ended = process.turn(), False
@@ -184,9 +189,9 @@ class Supervisor:
         finally:
             self._busy.discard(node)
         self.done += done
-        self._go_on(process, done, self_ended)
+        self._go_on(process, begun_us, done, self_ended)
 
-    def _go_on(self, process: Process, done: int, self_ended: bool) -> None:
+    def _go_on(self, process: Process, begun_us: int, done: int, self_ended: bool) -> None:
         node = process.node
         if self_ended:
             self.kill(node)
@@ -198,9 +203,16 @@ class Supervisor:
             ):
                 self.start_later(node.worker_id, self.restart_us.pop(node, _RESTART_US))
             return
-        left_us = node.polled_us + node.idle_us - self._stage.agenda.now_us  # of its poll, if it stood still
         in_vain = self._in_vain[node] = 0 if done else self._in_vain.get(node, 0) + 1
-        least_us = _LEAST_IDLE_US * (1 + in_vain // _PATIENCE)
-        node.idle_us = 0 if done else max(min(left_us, node.idle_us), least_us)
-        node.idle_us = min(node.idle_us, self._looks_again.pop(node, node.idle_us))
+        at_once = done or node.ending or node in self._missed
+        node.idle_us = 0 if at_once else self._rest_us(node, begun_us, in_vain)
         self._schedule(process, node.idle_us)
+
+    def _rest_us(self, node: Node, begun_us: int, in_vain: int) -> int:
+        """How long a worker waits in the poll of a turn that began then, and in which nothing was to do."""
+        now_us = self._stage.agenda.now_us
+        left_us = node.polled_us + node.idle_us - now_us  # of its poll, if it stood still
+        again_us = self._looks_again_us.get(node, begun_us)
+        if again_us > begun_us:
+            left_us = min(left_us, again_us - now_us)
+        return max(min(left_us, node.idle_us), _LEAST_IDLE_US * (1 + in_vain // _PATIENCE))

@@ -3,16 +3,19 @@
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from functools import partial
 
 import pytest
 
 from ops.simulate import smallest
+from simulator.checks import on_time
 from simulator.history import History, play
 from simulator.node import POINTS
-from simulator.plan import plan
+from simulator.plan import Fault, plan
 from simulator.planted import PLANTED
 from simulator.story import story
+from simulator.world import World
 from tests.support.processes import ROOT
 
 pytestmark = [pytest.mark.simulation, pytest.mark.timeout(1_200)]
@@ -45,6 +48,16 @@ def test_every_kind_of_fault_and_every_boundary_of_a_step_is_planned() -> None:
         "crash", "pause", "zombie", "stop", "commit", "leader", "clock", "cluster clock", "outage", "cut",
         "expel", "scale", "compact", "stall",
     }  # fmt: skip
+
+
+def test_what_a_stopped_worker_leaves_is_taken_over_at_once() -> None:
+    """Nothing waits until it is started again, whatever the other worker did when the group told it."""
+    stops = tuple(Fault(half * 1800, "stop", "a", "polled", seconds=400.0) for half in range(1, 128))
+    world = World(replace(plan(7), faults=stops))
+    world.play()
+    world.cluster.truth.trouble.clear()  # a stop explains no delay
+    assert world.misfortune.happened == {"stop": 127}
+    assert list(on_time(world)) == []
 
 
 def _first_caught(name: str, seeds: int = 40) -> tuple[int, History]:
