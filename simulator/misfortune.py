@@ -128,7 +128,7 @@ class Misfortune:
             case "crash":
                 self.crashed[point] += 1
                 self._supervisor.restart_us[node] = at_us(fault.seconds)
-                self._supervisor.kill(node)
+                node.die()
                 raise Crashed
             case "stop":
                 node.ending = True

@@ -155,6 +155,11 @@ class Node:
         if self.silent_since_us is not None:
             self._watch()
 
+    def die(self) -> None:
+        """Nothing of this process goes on: whom it could not tell that it leaves will see it."""
+        self.dead = True
+        self.silence()
+
     def silence(self) -> None:
         """Nothing is heard of it from now on."""
         if self.silent_since_us is None:

@@ -51,7 +51,7 @@ class Process:
             return 1
         if self.node.ending:
             self.engine.close()
-            self.node.dead = True
+            self.node.die()
             return 0
         self._moved = False
         done = self.engine.turn()
@@ -137,13 +137,8 @@ class Supervisor:
                 continue
             node.mend()
             if node.clock_is_ahead:
-                self.kill(node)
+                node.die()
                 self.start_later(node.worker_id, 0)
-
-    def kill(self, node: Node) -> None:
-        """Nothing of this process goes on."""
-        node.dead = True
-        node.silence()
 
     def wake(self, partition: int | None = None) -> None:
         """Something has changed on the cluster: whoever waits for it gets it soon.
@@ -194,7 +189,7 @@ class Supervisor:
     def _go_on(self, process: Process, begun_us: int, done: int, self_ended: bool) -> None:
         node = process.node
         if self_ended:
-            self.kill(node)
+            node.die()
         if node.dead:
             if (
                 len(self._stage.bugs) < _MOST_BUGS

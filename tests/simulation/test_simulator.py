@@ -60,6 +60,12 @@ def test_what_a_stopped_worker_leaves_is_taken_over_at_once() -> None:
     assert list(on_time(world)) == []
 
 
+def test_who_stops_while_the_cluster_is_away_is_missed_after_a_session() -> None:
+    """It cannot say that it leaves, and its partitions go to the others all the same."""
+    faults = (Fault(36_000, "scale", "d", seconds=60.0), Fault(36_050, "outage", seconds=90.0))
+    assert play(replace(plan(5), faults=faults)).findings == ()
+
+
 def _first_caught(name: str, seeds: int = 40) -> tuple[int, History]:
     for seed in range(seeds):
         history = play(plan(seed), PLANTED[name])
