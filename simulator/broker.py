@@ -34,12 +34,18 @@ class Group(MemoryGroup):
         """Whether it waits for members to join."""
         return self._rebalancing
 
+    def _complete(self) -> bool:
+        completed = super()._complete()
+        if completed and self.eager:  # also whoever sleeps through this generation has only what it gives
+            for member in self.members.values():
+                member.owned = self._targets[member.worker_id]
+        return completed
+
     def _pick_up(self, member: Member) -> None:
-        if not self.eager:
+        if self.eager:
+            member.generation = self.generation
+        else:
             super()._pick_up(member)
-            return
-        member.owned = self._targets[member.worker_id]
-        member.generation = self.generation
 
 
 @dataclass(slots=True)

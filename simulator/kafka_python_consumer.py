@@ -109,10 +109,14 @@ class Consumer:
             generation, state = self._group.generation, MemberState.REBALANCING
         return ConsumerGroupMetadata(GROUP, generation, self.node.member_id, self.node.worker_id, state)
 
+    @property
+    def _heartbeat_is_due(self) -> bool:
+        return self.node.agenda.now_us - self._heard_us >= HEARTBEAT_US
+
     def _heartbeat(self) -> None:
         """Learn now and then, on the client's own thread, that the group has moved or has expelled us."""
         now_us = self.node.agenda.now_us
-        if self._member is None or now_us - self._heard_us < HEARTBEAT_US or not self.node.reaches():
+        if self._member is None or not self._heartbeat_is_due or not self.node.reaches():
             return
         waited, self._waited = self._waited, False
         if not waited and now_us - self._heard_us > 2 * HEARTBEAT_US and self.node.chance.random() < 0.5:
@@ -196,17 +200,17 @@ class Consumer:
         found: dict[Any, list[Received]] = {}
         if self.node.reaches():
             found = self._take(max_records)
-        self.node.idle_us = 0 if found else self._rest_us(timeout_ms)
+        self.node.idle_us = 0 if found else self._wait_us(timeout_ms)
         # A real worker asks every 0.2 s how long it may wait, and so never waits past what is due because it
         # stood still before. Here it asks once.
         self._waited, self.node.polled_us = not found, begun_us
         self.node.step("polled")
         return found
 
-    def _rest_us(self, timeout_ms: int) -> int:
+    def _wait_us(self, timeout_ms: int) -> int:
         """How long a poll waits: only up to the next heartbeat where the group is not in touch."""
-        overdue = self.must_join or self.node.agenda.now_us - self._heard_us >= HEARTBEAT_US
-        return min(timeout_ms * 1000, HEARTBEAT_US) if overdue else timeout_ms * 1000
+        in_touch = not (self.must_join or self._heartbeat_is_due)
+        return timeout_ms * 1000 if in_touch else min(timeout_ms * 1000, HEARTBEAT_US)
 
     def _take(self, most: int) -> dict[Any, list[Received]]:
         found: dict[Any, list[Received]] = {}
