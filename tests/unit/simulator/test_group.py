@@ -13,9 +13,9 @@ from simulator.kafka_python_consumer import HEARTBEAT_US, Consumer
 from simulator.node import PREFIX, Node
 
 _PARTITIONS = 6
-_MOST_ROUNDS = 20
+_ROUNDS = 20
 
-happenings = st.lists(
+_HAPPENINGS = st.lists(
     st.tuples(st.sampled_from(["join", "sync", "leave"]), st.sampled_from("abc")), max_size=40
 )
 
@@ -27,7 +27,7 @@ def _happen(group: Group, what: str, worker_id: str) -> None:
         getattr(group, what)(group.members[worker_id])
 
 
-@given(eager=st.booleans(), happenings=happenings)
+@given(eager=st.booleans(), happenings=_HAPPENINGS)
 def test_no_partition_has_two_owners_and_in_the_end_each_has_one(
     eager: bool, happenings: list[tuple[str, str]]
 ) -> None:
@@ -40,21 +40,17 @@ def test_no_partition_has_two_owners_and_in_the_end_each_has_one(
         for one, other in combinations(group.members.values(), 2):
             assert not one.owned & other.owned
     group.join("a")
-    for _ in range(_MOST_ROUNDS):
+    for _ in range(_ROUNDS):
         stable = [group.sync(member) for member in group.members.values()]
     assert all(stable)
     assert sorted(n for member in group.members.values() for n in member.owned) == list(range(_PARTITIONS))
-
-
-def _nothing(node: Node, point: str) -> None:
-    """Befalls nobody."""
 
 
 def test_who_does_not_hear_of_its_group_asks_again_after_a_heartbeat() -> None:
     """However long it was to wait for records: the group may have moved meanwhile."""
     agenda = Agenda(0)
     cluster = Cluster({topic_name(PREFIX, Topic.EVENTS): _PARTITIONS}, agenda, Random(0))
-    node = Node("a", 1, cluster, agenda, Random(0), _nothing)
+    node = Node("a", 1, cluster, agenda, Random(0), lambda *_: None)
     consumer = Consumer(node)
     consumer.must_join = False
     consumer.poll(600_000, 500)
