@@ -55,11 +55,14 @@ class Waits:
     def take(self, message: Message) -> None:
         """Note a journal record."""
         entry, (_, written) = data(message), message.timestamp()
+        arrived = self.arrived[entry["ticket_id"]]
         if entry["cause"]["kind"] == "event":
-            self.decided.append((self.arrived[entry["ticket_id"]], written))
+            self.decided.append((arrived, written))
         else:
+            # Its promise counts from the event's own time. What this process, which makes the flood as well,
+            # took to publish the event is not the worker's.
             due = parse_instant(entry["cause"]["due"])
-            self.fired.append((int(due.timestamp() * 1000), written))
+            self.fired.append((max(int(due.timestamp() * 1000), arrived), written))
 
     @property
     def seconds(self) -> list[float]:
