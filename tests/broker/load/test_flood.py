@@ -16,7 +16,7 @@ from confluent_kafka import KafkaError, Message
 
 from consumers.kafka_options import KafkaOptions
 from consumers.kafka_python_reader import KafkaReader
-from schemas.instants import parse_instant
+from schemas.instants import parse_instant, to_epoch
 from tests.conftest import PARTITIONS
 from tests.support.processes import Worker
 from tests.support.traffic_foreign import Follower, data, java_partition, produce, producer
@@ -62,7 +62,7 @@ class Waits:
             # Its promise counts from the event's own time. What this process, which makes the flood as well,
             # took to publish the event is not the worker's.
             due = parse_instant(entry["cause"]["due"])
-            self.fired.append((max(int(due.timestamp() * 1000), arrived), written))
+            self.fired.append((max(to_epoch(due) // 1000, arrived), written))
 
     @property
     def seconds(self) -> list[float]:
